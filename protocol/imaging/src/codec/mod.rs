@@ -1,0 +1,83 @@
+//! The codecs behind one door. A codec may build on the state that its predecessor part left.
+pub(crate) mod bytes;
+
+use thiserror::Error;
+
+use crate::part::{CodecId, Level, PART_PACKED_MAX, PART_RAW_MAX};
+use crate::plan::Layout;
+
+/// The stream is not one that this codec wrote, or it builds on another part than the one given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a packed part does not unpack: it is damaged, or its predecessor is not the right one")]
+pub struct Corrupt;
+
+/// What a part leaves for the next one of its chain.
+#[derive(Clone)]
+pub(crate) enum State {
+    /// Raw bytes (`ZSTD`).
+    Bytes(Vec<u8>),
+}
+
+impl State {
+    /// Bytes of memory, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Bytes(window) => window.len(),
+        }
+    }
+}
+
+/// What an encoder is given beside the state.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) raw: &'a [u8],
+    pub(crate) layout: Layout,
+    pub(crate) level: Level,
+    pub(crate) is_head: bool,
+}
+
+/// The packed bytes; nothing when the codec does not fit these.
+pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Option<Vec<u8>> {
+    match (codec, state) {
+        (CodecId::STORED, None) if job.layout == Layout::Opaque => Some(job.raw.to_vec()),
+        (CodecId::ZSTD, _) => {
+            let level = if job.is_head {
+                19
+            } else {
+                bytes::level(job.level)
+            };
+            let window = match state {
+                Some(State::Bytes(window)) => window.as_slice(),
+                None => &[],
+            };
+            bytes::encode(job.raw, window, level)
+        }
+        _ => None,
+    }
+}
+
+/// The raw bytes, and the state for the next part of the chain.
+pub(crate) fn decode(
+    codec: CodecId,
+    packed: &[u8],
+    raw_len: u64,
+    state: Option<State>,
+) -> Result<(Vec<u8>, Option<State>), Corrupt> {
+    let raw_len = usize::try_from(raw_len).map_err(|_| Corrupt)?;
+    if raw_len > PART_RAW_MAX || packed.len() > PART_PACKED_MAX {
+        return Err(Corrupt);
+    }
+    match (codec, state) {
+        (CodecId::STORED, None) if packed.len() == raw_len => Ok((packed.to_vec(), None)),
+        (CodecId::ZSTD, state) => {
+            let window = match state {
+                Some(State::Bytes(window)) => window,
+                None => Vec::new(),
+            };
+            let raw = bytes::decode(packed, &window, raw_len)?;
+            let window = bytes::slide(window, &raw);
+            Ok((raw, Some(State::Bytes(window))))
+        }
+        _ => Err(Corrupt),
+    }
+}

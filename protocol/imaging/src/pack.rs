@@ -1,0 +1,237 @@
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use thiserror::Error;
+
+use crate::codec::{self, Job, State};
+use crate::part::{CHAIN_MAX, CodecId, HEAD, Level, PackedPart, PartRef};
+use crate::plan::{Layout, Pixels, Plan};
+use crate::source::{ByteSource, read_range};
+
+/// Chains kept at a time: the head's, and those of a few shapes of pixel data.
+const CHAINS_MAX: usize = 4;
+
+/// Packs the instances of one segment. It keeps what the next instance can build on, within bounds.
+pub struct Packer {
+    level: Level,
+    chains: Vec<Chain>,
+}
+
+/// One part, ready to be sealed.
+pub struct PackedItem<'a> {
+    /// [`HEAD`], or 1 + the index in [`Plan::parts`].
+    pub part: u32,
+    /// The part's raw bytes.
+    pub raw: &'a [u8],
+    /// Proven to unpack to `raw`.
+    pub packed: PackedPart,
+}
+
+/// Why an instance was not packed to its end.
+#[derive(Debug, Error)]
+pub enum PackError<E> {
+    /// The source failed.
+    #[error("the instance cannot be read")]
+    Read(#[from] io::Error),
+    /// The taker of the parts failed.
+    #[error("a packed part was not taken")]
+    Out(E),
+}
+
+struct Chain {
+    kind: Kind,
+    last: PartRef,
+    depth: usize,
+    state: State,
+}
+
+/// Which parts can build on each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Head,
+    Bytes,
+    Pixels(Pixels),
+}
+
+/// A proven packing of one part.
+struct Proven {
+    codec: CodecId,
+    packed: Vec<u8>,
+    state: Option<State>,
+    after: Option<(PartRef, usize)>,
+}
+
+impl Packer {
+    /// A packer for one segment.
+    #[must_use]
+    pub fn new(level: Level) -> Self {
+        Self {
+            level,
+            chains: Vec::new(),
+        }
+    }
+
+    /// Changes the level for the parts to come.
+    pub fn set_level(&mut self, level: Level) {
+        if level != self.level {
+            self.level = level;
+            self.chains.retain(|chain| chain.kind == Kind::Head);
+        }
+    }
+
+    /// Forgets the earlier instances: nothing packed from now on refers to them.
+    pub fn forget(&mut self) {
+        self.chains.clear();
+    }
+
+    /// Packs one instance: the head first, then each part in order, one at a time.
+    ///
+    /// `record` is the caller's number of the instance, larger than the ones before; references
+    /// name it. After an error the packer has forgotten the earlier instances.
+    ///
+    /// # Errors
+    /// The source's, and those that `out` returns.
+    pub fn pack<E>(
+        &mut self,
+        record: u64,
+        source: &dyn ByteSource,
+        plan: &Plan,
+        out: &mut dyn FnMut(PackedItem<'_>) -> Result<(), E>,
+    ) -> Result<(), PackError<E>> {
+        self.pack_where(record, source, plan, &mut |_, _| false, out)
+    }
+
+    /// As [`pack`](Self::pack), but no later part will refer to a part for which `alone` is true:
+    /// for parts that the receiver may hold already, so that they are never sent.
+    ///
+    /// # Errors
+    /// As [`pack`](Self::pack).
+    pub fn pack_where<E>(
+        &mut self,
+        record: u64,
+        source: &dyn ByteSource,
+        plan: &Plan,
+        alone: &mut dyn FnMut(PartRef, &[u8]) -> bool,
+        out: &mut dyn FnMut(PackedItem<'_>) -> Result<(), E>,
+    ) -> Result<(), PackError<E>> {
+        let mut taken = self.pack_head(record, source, plan, out);
+        for (part, piece) in (HEAD + 1..).zip(&plan.parts) {
+            taken = taken.and_then(|()| {
+                let raw = read_range(source, piece.start, piece.len)?;
+                let at = PartRef { record, part };
+                let alone = alone(at, &raw);
+                let packed = self.pack_part(at, kind(piece.layout), piece.layout, &raw, alone);
+                out(PackedItem {
+                    part,
+                    raw: &raw,
+                    packed,
+                })
+                .map_err(PackError::Out)
+            });
+        }
+        if taken.is_err() {
+            self.forget();
+        }
+        taken
+    }
+
+    fn pack_head<E>(
+        &mut self,
+        record: u64,
+        source: &dyn ByteSource,
+        plan: &Plan,
+        out: &mut dyn FnMut(PackedItem<'_>) -> Result<(), E>,
+    ) -> Result<(), PackError<E>> {
+        let head = &plan.head;
+        let mut raw = read_range(source, 0, head.prefix_len)?;
+        let suffix = head.suffix.end - head.suffix.start;
+        raw.append(&mut read_range(source, head.suffix.start, suffix)?);
+        let at = PartRef { record, part: HEAD };
+        let packed = self.pack_part(at, Kind::Head, Layout::Opaque, &raw, false);
+        out(PackedItem {
+            part: HEAD,
+            raw: &raw,
+            packed,
+        })
+        .map_err(PackError::Out)
+    }
+
+    fn pack_part(
+        &mut self,
+        at: PartRef,
+        kind: Kind,
+        layout: Layout,
+        raw: &[u8],
+        alone: bool,
+    ) -> PackedPart {
+        let job = Job {
+            raw,
+            layout,
+            level: self.level,
+            is_head: kind == Kind::Head,
+        };
+        let chain = self
+            .chains
+            .iter()
+            .find(|c| c.kind == kind && !alone && c.depth < CHAIN_MAX);
+        let best = prove(CodecId::ZSTD, &job, chain)
+            .filter(|proven| proven.packed.len() < raw.len())
+            .unwrap_or_else(|| stored(raw));
+        let refs = best.after.iter().map(|&(last, _)| last).collect();
+        if let (Some(state), false) = (best.state, alone) {
+            let depth = best.after.map_or(1, |(_, depth)| depth + 1);
+            self.keep(Chain {
+                kind,
+                last: at,
+                depth,
+                state,
+            });
+        }
+        PackedPart {
+            codec: best.codec,
+            raw_len: raw.len() as u64,
+            packed: best.packed,
+            refs,
+        }
+    }
+
+    fn keep(&mut self, chain: Chain) {
+        self.chains.retain(|old| old.kind != chain.kind);
+        self.chains.insert(0, chain);
+        self.chains.truncate(CHAINS_MAX);
+    }
+}
+
+fn kind(layout: Layout) -> Kind {
+    match layout {
+        Layout::Opaque | Layout::Fragments => Kind::Bytes,
+        Layout::Native { pixels, .. } => Kind::Pixels(pixels),
+    }
+}
+
+fn stored(raw: &[u8]) -> Proven {
+    Proven {
+        codec: CodecId::STORED,
+        packed: raw.to_vec(),
+        state: None,
+        after: None,
+    }
+}
+
+/// Encodes, decodes again and compares; a difference, an error or a panic is no packing.
+/// The state that goes on is the decoder's, which never saw the raw bytes.
+fn prove(codec: CodecId, job: &Job<'_>, chain: Option<&Chain>) -> Option<Proven> {
+    let attempt = || {
+        let packed = codec::encode(codec, job, chain.map(|c| &c.state))?;
+        let before = chain.map(|c| c.state.clone());
+        let (raw, state) = codec::decode(codec, &packed, job.raw.len() as u64, before).ok()?;
+        let after = chain.map(|c| (c.last, c.depth));
+        (raw == job.raw).then_some(Proven {
+            codec,
+            packed,
+            state,
+            after,
+        })
+    };
+    catch_unwind(AssertUnwindSafe(attempt)).ok().flatten()
+}

@@ -1,0 +1,102 @@
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// A packed part is at most this long, in bytes.
+pub const PART_PACKED_MAX: usize = 4 << 20;
+/// A part's raw bytes are at most this many.
+pub const PART_RAW_MAX: usize = 32 << 20;
+/// The part number of an instance's head; the parts of its plan follow as 1, 2, ...
+pub const HEAD: u32 = 0;
+/// A part and the parts that it builds on, one after the other, are at most this many.
+pub const CHAIN_MAX: usize = 16;
+
+/// Which decoder restores a part. A number never changes its meaning: a new stream is a new number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CodecId(pub u8);
+
+impl CodecId {
+    /// The raw bytes as they are.
+    pub const STORED: Self = Self(0);
+    /// A zstd frame; the window starts with raw bytes of the referenced part.
+    pub const ZSTD: Self = Self(1);
+
+    /// A short name for tables and status lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::STORED => "stored",
+            Self::ZSTD => "zstd",
+            _ => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for CodecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One part of one instance of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartRef {
+    /// The number that the caller gave the instance in [`Packer::pack`](crate::Packer::pack).
+    pub record: u64,
+    /// [`HEAD`], or 1 + the index in [`Plan::parts`](crate::Plan::parts).
+    pub part: u32,
+}
+
+/// A part as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedPart {
+    /// The decoder.
+    pub codec: CodecId,
+    /// Length of the raw bytes, at most [`PART_RAW_MAX`].
+    pub raw_len: u64,
+    /// The stream, at most [`PART_PACKED_MAX`] bytes.
+    pub packed: Vec<u8>,
+    /// The part that must be unpacked just before this one: none, or one earlier part of the
+    /// segment, which can have one of its own, and so on up to [`CHAIN_MAX`] parts.
+    pub refs: Vec<PartRef>,
+}
+
+/// How much CPU a byte on the link is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Level {
+    /// At least 60 MB/s a core.
+    Fast,
+    /// About 10 MB/s a core: the default.
+    #[default]
+    Mid,
+    /// About 4 MB/s a core, the fewest bytes: for links below a few Mbit/s.
+    Best,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fast => "fast",
+            Self::Mid => "mid",
+            Self::Best => "best",
+        })
+    }
+}
+
+/// A level is `fast`, `mid` or `best`.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("unknown level; use fast, mid or best")]
+pub struct UnknownLevel;
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(s: &str) -> Result<Self, UnknownLevel> {
+        match s {
+            "fast" => Ok(Self::Fast),
+            "mid" => Ok(Self::Mid),
+            "best" => Ok(Self::Best),
+            _ => Err(UnknownLevel),
+        }
+    }
+}
