@@ -1,0 +1,59 @@
+//! Keys and what they close: identities that sign, segments that seal, ingest files that hide.
+//!
+//! Every key is wiped when dropped and has no `Debug`. Every derivation and every signature has
+//! a context string of its own (SPEC 3).
+
+mod hub;
+mod identity;
+mod ingest;
+mod segment;
+
+pub use hub::{HubKeys, HubPublic, HubSeed, SHEET_WORDS};
+pub use identity::{ClinicKeys, Identity, Purpose, Signed, verify};
+pub use ingest::{BLOCK_PLAIN, BLOCK_SEALED, FILE_HEADER, FileKey, IngestKey};
+pub use segment::{ChunkPlace, RecordPlace, SegmentKey, SegmentNames};
+
+use zeroize::Zeroizing;
+
+/// A failure to open what was sealed or to accept what was signed. Says no more, so that it
+/// cannot be used to ask questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The seal does not hold: another key, another place, or flipped bytes.
+    #[error("a seal does not hold: wrong key or altered bytes")]
+    Broken,
+    /// The signature is not that of the expected key over these bytes.
+    #[error("a signature does not hold: another signer or altered bytes")]
+    Signature,
+    /// A public key that is no key.
+    #[error("a public key is malformed")]
+    Key,
+    /// Sealed with a hub key that this hub does not have.
+    #[error(
+        "sealed to hub key {0}, which this hub does not have: restore the hub from its recovery sheet"
+    )]
+    UnknownHubKey(u32),
+}
+
+impl SealError {
+    /// Altered bytes stay altered; a missing hub key may come back with a recovery.
+    #[must_use]
+    pub const fn retry(self) -> crate::Retry {
+        match self {
+            Self::UnknownHubKey(_) => crate::Retry::Later,
+            _ => crate::Retry::Never,
+        }
+    }
+}
+
+/// 32 bytes derived from `secret` for one purpose (BLAKE3 `derive_key`, then the length-prefixed
+/// inputs).
+fn derive(context: &str, secret: &[u8], inputs: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(secret);
+    for input in inputs {
+        hasher.update(&(input.len() as u64).to_le_bytes());
+        hasher.update(input);
+    }
+    Zeroizing::new(*hasher.finalize().as_bytes())
+}

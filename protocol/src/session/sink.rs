@@ -1,0 +1,205 @@
+//! The receiving state machine of one direction: what one clinic has delivered here.
+//!
+//! It asks for storage, is told what a sync has made durable, and says no more than that (I1).
+
+mod events;
+mod place;
+mod restore;
+mod take;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::id::{ChunkId, Epoch, PartTag, PeerId, SegmentId, StudyId};
+use crate::manifest::{ReceiptKind, SegmentHead};
+use crate::priority::Class;
+use crate::resume::{HaveSet, RunSet};
+use crate::seal::{HubKeys, SegmentKey, Signed};
+use crate::units::Moment;
+use crate::wire::Frame;
+
+pub use events::{LINK_NOTE, Link, PartPlace, SinkError, SinkEvent};
+
+/// What one receiver has of one clinic's studies.
+pub struct Sink {
+    me: PeerId,
+    clinic: PeerId,
+    keys: Arc<HubKeys>,
+    epoch: Epoch,
+    segments: BTreeMap<SegmentId, Segment>,
+    /// Which part at this hub has these raw bytes; within this clinic's studies only.
+    tags: BTreeMap<PartTag, PartPlace>,
+    classes: BTreeMap<StudyId, (u64, Class)>,
+    out: VecDeque<Frame>,
+    events: VecDeque<SinkEvent>,
+    /// Segments about which there is something to say, and when.
+    dirty: BTreeSet<SegmentId>,
+    tell_at: Option<Moment>,
+    /// Why nothing more is taken, while that is so.
+    full: Option<String>,
+}
+
+struct Segment {
+    head: SegmentHead,
+    key: SegmentKey,
+    have: HaveSet,
+    /// Handed to the store, not yet durable.
+    writing_records: RunSet,
+    writing_chunks: RunSet,
+    /// Stored records whose chunks are not all here.
+    open: BTreeMap<u64, OpenRecord>,
+    /// First chunk -> record and its chunks, for every record known.
+    places: BTreeMap<u64, (u64, Range<u64>)>,
+    /// Records by what they say of instances: does one start here, does one end here.
+    bounds: BTreeMap<u64, (bool, bool)>,
+    /// Records that are here with all their chunks.
+    complete: RunSet,
+    /// Instances already told of, by first record.
+    told: BTreeSet<u64>,
+    /// Chunks that came before their record, or while the disk was full: to be asked for.
+    dropped_chunks: RunSet,
+    dropped_records: RunSet,
+    receipts: BTreeMap<ReceiptKind, Vec<Signed>>,
+    gone: RunSet,
+    notes: u64,
+}
+
+struct OpenRecord {
+    first_chunk: u64,
+    ids: Vec<ChunkId>,
+    /// Links whose notes are not yet durable: their chunks.
+    links: BTreeMap<u64, Range<u64>>,
+    /// Tags of its parts with their place, to be learned when it is complete.
+    tags: Vec<(PartTag, u32)>,
+}
+
+impl Sink {
+    /// A sink at `me` for one clinic, with the memory of `epoch`.
+    #[must_use]
+    pub const fn new(me: PeerId, clinic: PeerId, keys: Arc<HubKeys>, epoch: Epoch) -> Self {
+        Self {
+            me,
+            clinic,
+            keys,
+            epoch,
+            segments: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            classes: BTreeMap::new(),
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+            dirty: BTreeSet::new(),
+            tell_at: None,
+            full: None,
+        }
+    }
+
+    /// What has happened since it was last asked: things to store above all.
+    pub fn poll_event(&mut self) -> Option<SinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// The next frame for the clinic.
+    pub fn poll_transmit(&mut self) -> Option<Frame> {
+        self.out.pop_front()
+    }
+
+    /// The connection to the clinic is gone: what was to be said will be asked for again.
+    pub fn disconnected(&mut self) {
+        self.out.clear();
+        self.dirty.clear();
+        self.tell_at = None;
+        self.forget_dropped();
+    }
+
+    fn forget_dropped(&mut self) {
+        for segment in self.segments.values_mut() {
+            segment.dropped_chunks = RunSet::new();
+            segment.dropped_records = RunSet::new();
+        }
+    }
+
+    /// The segments known, in order of id.
+    pub fn segments(&self) -> impl Iterator<Item = (SegmentId, StudyId)> + '_ {
+        self.segments.iter().map(|(id, s)| (*id, s.head.study()))
+    }
+
+    /// The key of a segment, for rebuilding.
+    #[must_use]
+    pub fn key(&self, segment: SegmentId) -> Option<&SegmentKey> {
+        self.segments.get(&segment).map(|s| &s.key)
+    }
+
+    /// What is held of a segment.
+    #[must_use]
+    pub fn have(&self, segment: SegmentId) -> Option<&HaveSet> {
+        self.segments.get(&segment).map(|s| &s.have)
+    }
+
+    /// Chunks of a segment that its records list and that are not here.
+    #[must_use]
+    pub fn missing_chunks(&self, segment: SegmentId) -> u64 {
+        let open = self.segments.get(&segment).map(|s| (&s.open, &s.have));
+        open.map_or(0, |(open, have)| {
+            open.values()
+                .map(|r| have.chunks().missing(&r.chunks()).count())
+                .sum()
+        })
+    }
+
+    /// How urgent the clinic says a study is.
+    #[must_use]
+    pub fn class(&self, study: StudyId) -> Option<Class> {
+        self.classes.get(&study).map(|(_, class)| *class)
+    }
+
+    /// Where the raw bytes of a tagged part can be had.
+    #[must_use]
+    pub fn place_of(&self, tag: &PartTag) -> Option<PartPlace> {
+        self.tags.get(tag).copied()
+    }
+
+    /// The epoch in force.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+}
+
+impl OpenRecord {
+    fn chunks(&self) -> Range<u64> {
+        self.first_chunk..self.first_chunk + self.ids.len() as u64
+    }
+}
+
+impl Segment {
+    /// Whether its last record says that its instance goes on.
+    fn ends_in_the_middle(&self) -> bool {
+        self.bounds
+            .last_key_value()
+            .is_some_and(|(_, (_, last))| !last)
+    }
+
+    fn new(head: SegmentHead, key: SegmentKey) -> Self {
+        Self {
+            head,
+            key,
+            have: HaveSet::default(),
+            writing_records: RunSet::new(),
+            writing_chunks: RunSet::new(),
+            open: BTreeMap::new(),
+            places: BTreeMap::new(),
+            bounds: BTreeMap::new(),
+            complete: RunSet::new(),
+            told: BTreeSet::new(),
+            dropped_chunks: RunSet::new(),
+            dropped_records: RunSet::new(),
+            receipts: BTreeMap::new(),
+            gone: RunSet::new(),
+            notes: 0,
+        }
+    }
+}
