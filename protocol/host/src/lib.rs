@@ -1,7 +1,21 @@
-//! The only door out of a daemon ([`Env`](env)), and the shell around one: configuration, control
-//! socket, logs, shutdown, exit codes.
+//! [`Env`](env::Env), the only door out of a daemon, and the shell around one: configuration,
+//! control socket, logs, shutdown, exit codes.
 
+pub mod bridge;
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod datadir;
+pub mod env;
 pub mod exit;
 pub mod limits;
+pub mod log;
+pub mod notify;
+pub mod real;
+pub mod shutdown;
+pub mod status;
 pub mod units;
+
+pub use env::Env;
+pub use exit::Failure;
+pub use real::RealEnv;

@@ -30,3 +30,9 @@ pub const CLOCK_SLICE: Duration = Duration::from_secs(10);
 const _: () = assert!(CONTROL_BODY <= CONTROL_REPLY && CONTROL_JSON <= CONTROL_REPLY);
 const _: () = assert!(CONTROL_REPLY <= u32::MAX as usize);
 const _: () = assert!(CONTROL_WRITE.as_secs() < CONTROL_IDLE.as_secs());
+/// Frames that a connection may have brought and the engine not yet taken.
+pub const BRIDGE_IN: usize = 16;
+/// Frames of one class between engine and connection: little, so that what is urgent passes.
+pub const BRIDGE_BULK: usize = 2;
+/// Control frames between engine and connection.
+pub const BRIDGE_CONTROL: usize = 256;
