@@ -1,0 +1,128 @@
+//! A file's bytes in pages that the live and the durable image share until one is written.
+
+use std::sync::Arc;
+
+pub(super) const PAGE: usize = 4096;
+pub(super) const SECTOR: usize = 512;
+pub(super) const SECTORS: usize = PAGE / SECTOR;
+
+type Page = Arc<[u8; PAGE]>;
+
+/// Bytes of a file; a page that was never written is a hole of zeros.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Image {
+    pub(super) len: u64,
+    pages: Vec<Option<Page>>,
+}
+
+impl Image {
+    /// Fills `buf` from `offset`; false when the file is too short.
+    pub(super) fn read(&self, offset: u64, buf: &mut [u8]) -> bool {
+        if offset
+            .checked_add(buf.len() as u64)
+            .is_none_or(|end| end > self.len)
+        {
+            return false;
+        }
+        for (page, within, range) in pieces(offset, buf.len()) {
+            let length = range.len();
+            match &self.pages[page] {
+                Some(bytes) => buf[range].copy_from_slice(&bytes[within..within + length]),
+                None => buf[range].fill(0),
+            }
+        }
+        true
+    }
+
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {
+        self.set_len(self.len.max(offset + bytes.len() as u64));
+        for (page, within, range) in pieces(offset, bytes.len()) {
+            let length = range.len();
+            self.page(page)[within..within + length].copy_from_slice(&bytes[range]);
+        }
+    }
+
+    pub(super) fn set_len(&mut self, len: u64) {
+        if len < self.len && !len.is_multiple_of(PAGE as u64) {
+            let (page, within) = split(len);
+            if self.pages[page].is_some() {
+                self.page(page)[within..].fill(0);
+            }
+        }
+        self.pages.resize(page_count(len), None);
+        self.len = len;
+    }
+
+    /// Bytes that the file takes on the disk.
+    pub(super) fn allocated(&self) -> u64 {
+        (self.pages.iter().flatten().count() * PAGE) as u64
+    }
+
+    /// Bytes that a write would newly take.
+    pub(super) fn would_take(&self, offset: u64, length: usize) -> u64 {
+        let held = |page: usize| self.pages.get(page).is_some_and(Option::is_some);
+        (pieces(offset, length)
+            .filter(|(page, ..)| !held(*page))
+            .count()
+            * PAGE) as u64
+    }
+
+    /// Shares a page of another image, if both have it.
+    pub(super) fn share_page(&mut self, other: &Self, page: usize) {
+        if let (Some(here), Some(there)) = (self.pages.get_mut(page), other.pages.get(page)) {
+            here.clone_from(there);
+        }
+    }
+
+    /// Copies a sector of another image, if both have it.
+    pub(super) fn copy_sector(&mut self, other: &Self, sector: u64) {
+        let (page, within) = split(sector * SECTOR as u64);
+        if page >= self.pages.len() || page >= other.pages.len() {
+            return;
+        }
+        let bytes: [u8; SECTOR] = match &other.pages[page] {
+            Some(bytes) => crate::format::array_at(&bytes[..], within),
+            None => [0; SECTOR],
+        };
+        self.page(page)[within..within + SECTOR].copy_from_slice(&bytes);
+    }
+
+    /// Flips one bit; false when the file is too short.
+    pub(super) fn flip(&mut self, bit: u64) -> bool {
+        let offset = bit / 8;
+        if offset >= self.len {
+            return false;
+        }
+        let (page, within) = split(offset);
+        self.page(page)[within] ^= 1 << (bit % 8);
+        true
+    }
+
+    fn page(&mut self, page: usize) -> &mut [u8; PAGE] {
+        Arc::make_mut(self.pages[page].get_or_insert_with(|| Arc::new([0; PAGE])))
+    }
+}
+
+/// The pages that a range touches: page, place within it, place within the range.
+pub(super) fn pieces(
+    offset: u64,
+    length: usize,
+) -> impl Iterator<Item = (usize, usize, std::ops::Range<usize>)> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let (page, within) = split(offset + done as u64);
+        let most = (PAGE - within).min(length - done);
+        let range = done..done + most;
+        done += most;
+        (most > 0).then_some((page, within, range))
+    })
+}
+
+pub(super) fn page_count(len: u64) -> usize {
+    usize::try_from(len.div_ceil(PAGE as u64)).unwrap_or(usize::MAX)
+}
+
+fn split(offset: u64) -> (usize, usize) {
+    let page = usize::try_from(offset / PAGE as u64).unwrap_or(usize::MAX);
+    (page, (offset % PAGE as u64) as usize)
+}

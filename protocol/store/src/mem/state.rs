@@ -1,0 +1,283 @@
+//! What a simulated disk holds: what programs see, what a power cut would leave, and how the one
+//! becomes the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::fault::Faults;
+use super::image::{Image, PAGE, SECTOR, SECTORS, page_count, pieces};
+
+/// Called after each sync.
+pub(super) type Hook = Box<dyn FnMut(&super::Durable<'_>) + Send>;
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) faults: Faults,
+    pub(super) live: BTreeMap<PathBuf, u64>,
+    pub(super) durable: BTreeMap<PathBuf, u64>,
+    pub(super) dirs: BTreeSet<PathBuf>,
+    pub(super) locks: BTreeSet<PathBuf>,
+    pub(super) hook: Option<Hook>,
+    /// Counts crashes: handles of an earlier life are dead.
+    pub(super) life: u64,
+    nodes: BTreeMap<u64, Node>,
+    changes: Vec<Change>,
+    next: u64,
+}
+
+/// A file, under whatever names.
+#[derive(Default)]
+struct Node {
+    live: Image,
+    durable: Image,
+    /// Pages that differ, perhaps.
+    dirty: BTreeSet<usize>,
+    /// Sectors whose write-back failed: the cache calls them clean, the disk never saw them.
+    lost: BTreeSet<u64>,
+    handles: Arc<()>,
+}
+
+/// A change of names that no `sync_dir` has made durable.
+struct Change {
+    from: Option<PathBuf>,
+    to: Option<(PathBuf, u64)>,
+}
+
+impl State {
+    pub(super) fn create(&mut self, path: &Path) -> u64 {
+        let node = self.next;
+        self.next += 1;
+        self.nodes.insert(node, Node::default());
+        self.live.insert(path.to_owned(), node);
+        self.changes.push(Change {
+            from: None,
+            to: Some((path.to_owned(), node)),
+        });
+        node
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let node = self.live.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        self.live.insert(to.to_owned(), node);
+        let to = Some((to.to_owned(), node));
+        self.changes.push(Change {
+            from: Some(from.to_owned()),
+            to,
+        });
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.live.remove(path).ok_or(io::ErrorKind::NotFound)?;
+        self.changes.push(Change {
+            from: Some(path.to_owned()),
+            to: None,
+        });
+        Ok(())
+    }
+
+    pub(super) fn sync_dir(&mut self, dir: &Path) {
+        let (now, later) = std::mem::take(&mut self.changes)
+            .into_iter()
+            .partition(|c| c.is_in(dir));
+        self.changes = later;
+        let now: Vec<Change> = now;
+        now.into_iter()
+            .for_each(|change| change.apply(&mut self.durable));
+        self.collect();
+    }
+
+    pub(super) fn image(&self, node: u64) -> Option<&Image> {
+        self.nodes.get(&node).map(|node| &node.live)
+    }
+
+    pub(super) fn durable_image(&self, path: &Path) -> Option<&Image> {
+        Some(&self.nodes.get(self.durable.get(path)?)?.durable)
+    }
+
+    /// A token that keeps a file alive while a handle holds it.
+    pub(super) fn hold(&self, node: u64) -> Arc<()> {
+        self.nodes
+            .get(&node)
+            .map(|node| Arc::clone(&node.handles))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn write(&mut self, node: u64, offset: u64, bytes: &[u8]) {
+        let Some(node) = self.nodes.get_mut(&node) else {
+            return;
+        };
+        node.touch(node.live.len.min(offset), offset + bytes.len() as u64);
+        node.live.write(offset, bytes);
+    }
+
+    pub(super) fn set_len(&mut self, node: u64, len: u64) {
+        let Some(node) = self.nodes.get_mut(&node) else {
+            return;
+        };
+        node.touch(len.min(node.live.len), len.max(node.live.len));
+        node.live.set_len(len);
+    }
+
+    pub(super) fn sync(&mut self, node: u64) {
+        let Some(node) = self.nodes.get_mut(&node) else {
+            return;
+        };
+        let before = if node.lost.is_empty() {
+            Image::default()
+        } else {
+            node.durable.clone()
+        };
+        node.durable.set_len(node.live.len);
+        for page in std::mem::take(&mut node.dirty) {
+            node.durable.share_page(&node.live, page);
+        }
+        for &sector in &node.lost {
+            node.durable.copy_sector(&before, sector);
+        }
+    }
+
+    /// A sync failed: the cache forgets that these bytes are not on the disk.
+    pub(super) fn sync_failed(&mut self, node: u64) {
+        let Some(node) = self.nodes.get_mut(&node) else {
+            return;
+        };
+        let sectors = |page: usize| (page * SECTORS) as u64..((page + 1) * SECTORS) as u64;
+        let dirty = std::mem::take(&mut node.dirty);
+        node.lost.extend(dirty.into_iter().flat_map(sectors));
+    }
+
+    /// Bytes that all files take.
+    pub(super) fn used(&self) -> u64 {
+        let nodes: BTreeSet<u64> = self.live.values().copied().collect();
+        nodes
+            .iter()
+            .filter_map(|node| self.image(*node))
+            .map(Image::allocated)
+            .sum()
+    }
+
+    /// Flips a bit for good.
+    pub(super) fn rot(&mut self, path: &Path, bit: u64) -> bool {
+        let Some(node) = self
+            .live
+            .get(path)
+            .and_then(|node| self.nodes.get_mut(node))
+        else {
+            return false;
+        };
+        node.durable.flip(bit);
+        node.live.flip(bit)
+    }
+
+    /// The power goes and comes back: of what was not synced, a random part is there.
+    pub(super) fn crash(&mut self, random: &mut Random) {
+        for change in std::mem::take(&mut self.changes) {
+            if random.coin() {
+                change.apply(&mut self.durable);
+            }
+        }
+        self.live.clone_from(&self.durable);
+        self.locks.clear();
+        self.life += 1;
+        self.faults.reset();
+        self.collect();
+        self.nodes.values_mut().for_each(|node| node.crash(random));
+    }
+
+    /// Drops files that nothing can reach any more.
+    fn collect(&mut self) {
+        let mut named: BTreeSet<u64> = self
+            .live
+            .values()
+            .chain(self.durable.values())
+            .copied()
+            .collect();
+        named.extend(
+            self.changes
+                .iter()
+                .filter_map(|change| Some(change.to.as_ref()?.1)),
+        );
+        self.nodes
+            .retain(|id, node| named.contains(id) || Arc::strong_count(&node.handles) > 1);
+    }
+}
+
+impl Node {
+    /// The pages of a range are dirty, and their sectors no longer lost when written anew.
+    fn touch(&mut self, from: u64, to: u64) {
+        let length = usize::try_from(to - from).unwrap_or(usize::MAX);
+        self.dirty
+            .extend(pieces(from, length).map(|(page, ..)| page));
+        if !self.lost.is_empty() {
+            let sectors = from.div_ceil(SECTOR as u64)..to.div_ceil(SECTOR as u64);
+            self.lost.retain(|sector| !sectors.contains(sector));
+        }
+    }
+
+    fn crash(&mut self, random: &mut Random) {
+        let (live, durable) = (&self.live, &mut self.durable);
+        let len = match random.below(3) {
+            0 => live.len,
+            1 => durable.len,
+            _ => live.len.min(durable.len) + random.below(live.len.abs_diff(durable.len) + 1),
+        };
+        durable.set_len(durable.len.max(live.len));
+        for &page in &self.dirty {
+            for sector in page * SECTORS..(page + 1) * SECTORS {
+                if random.coin() && page < page_count(live.len) {
+                    durable.copy_sector(live, sector as u64);
+                }
+            }
+        }
+        durable.set_len(len);
+        self.live = self.durable.clone();
+        self.dirty.clear();
+        self.lost.clear();
+    }
+}
+
+impl Change {
+    fn is_in(&self, dir: &Path) -> bool {
+        let path = self
+            .to
+            .as_ref()
+            .map(|(path, _)| path)
+            .or(self.from.as_ref());
+        path.and_then(|path| path.parent()) == Some(dir)
+    }
+
+    fn apply(self, names: &mut BTreeMap<PathBuf, u64>) {
+        if let Some(from) = self.from {
+            names.remove(&from);
+        }
+        if let Some((path, node)) = self.to {
+            names.insert(path, node);
+        }
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): seeded, small, good enough to tear sectors.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn coin(&mut self) -> bool {
+        self.draw() & 1 == 0
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.draw() % bound
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+const _: () = assert!(PAGE.is_multiple_of(SECTOR));
