@@ -78,6 +78,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             {
                 return Err(self.violated(Violation::Interleaved).await);
             }
+            if fragment.data.is_empty() && !fragment.is_last {
+                return Err(self.violated(Violation::MalformedCommand).await);
+            }
             bytes.extend_from_slice(&fragment.data);
             if bytes.len() > limits::COMMAND {
                 return Err(self.violated(Violation::CommandTooLong).await);

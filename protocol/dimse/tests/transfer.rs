@@ -1,53 +1,16 @@
 //! Bytes in, the same bytes out, whatever their number and however they are cut.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use karez_dimse::scu::{Association, Contexts, Outgoing, Request};
+mod common;
+
+use common::{CT, ct, noise, outgoing, request};
+use karez_dimse::scu::Association;
 use karez_dimse::stub::Pacs;
 use karez_dimse::uid::{CR_STORAGE, CT_STORAGE, EXPLICIT_LE, IMPLICIT_LE, JPEG_LOSSLESS};
-use karez_dimse::{AeTitle, Error, Identifier, Status, Timeouts, Uid, Verdict, scp};
+use karez_dimse::{Error, Identifier, Status, Uid, Verdict, scp};
 use proptest::prelude::*;
 use tokio::io::duplex;
 use tokio::net::{TcpListener, TcpStream};
-
-fn contexts(pairs: &[(&str, &str)]) -> Contexts {
-    let mut contexts = Contexts::new();
-    contexts.add_echo().unwrap();
-    contexts.add_find().unwrap();
-    for (class, syntax) in pairs {
-        contexts.add(&Uid::new(class), &Uid::new(syntax)).unwrap();
-    }
-    contexts
-}
-
-fn request(pairs: &[(&str, &str)]) -> Request {
-    Request {
-        calling: AeTitle::new("HUB").unwrap(),
-        called: AeTitle::new("PACS").unwrap(),
-        contexts: contexts(pairs),
-        timeouts: Timeouts::default(),
-    }
-}
-
-fn outgoing(class: &str, instance: &str, syntax: &str, bytes: &[u8]) -> Outgoing {
-    Outgoing {
-        sop_class: Uid::new(class),
-        sop_instance: Uid::new(instance),
-        transfer_syntax: Uid::new(syntax),
-        priority: Default::default(),
-        length: u64::try_from(bytes.len()).unwrap(),
-    }
-}
-
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..length).map(|_| next()).collect()
-}
 
 async fn round_trip(length: usize, seed: u64, pipe: usize, max_pdu: u32) {
     let pacs = Pacs::new(true).with_config(scp::Config {
@@ -57,16 +20,11 @@ async fn round_trip(length: usize, seed: u64, pipe: usize, max_pdu: u32) {
     let (ours, theirs) = duplex(pipe);
     let serving = pacs.clone();
     let server = tokio::spawn(async move { serving.serve(theirs).await });
-    let mut association = Association::open(ours, &request(&[(CT_STORAGE, EXPLICIT_LE)]))
-        .await
-        .unwrap();
+    let mut association = Association::open(ours, &request(CT)).await.unwrap();
     let bytes = noise(length, seed);
     for instance in ["1.2.3", "1.2.4"] {
         let answer = association
-            .store(
-                &outgoing(CT_STORAGE, instance, EXPLICIT_LE, &bytes),
-                &mut bytes.as_slice(),
-            )
+            .store(&ct(instance, bytes.len()), &mut bytes.as_slice())
             .await
             .unwrap();
         assert_eq!(answer.status, Status::SUCCESS);
@@ -136,7 +94,7 @@ async fn echo_store_and_find_work_over_loopback() {
     ] {
         let answer = association
             .store(
-                &outgoing(class, instance, syntax, &data),
+                &outgoing(class, instance, syntax, data.len()),
                 &mut data.as_slice(),
             )
             .await
@@ -173,18 +131,12 @@ async fn echo_store_and_find_work_over_loopback() {
 #[tokio::test]
 async fn t7_an_odd_data_set_is_refused_before_a_byte_leaves_and_the_association_lives() {
     let pacs = Pacs::new(true);
-    let mut association = Association::connect(
-        async { pacs.connect() },
-        &request(&[(CT_STORAGE, EXPLICIT_LE)]),
-    )
-    .await
-    .unwrap();
+    let mut association = Association::connect(async { pacs.connect() }, &request(CT))
+        .await
+        .unwrap();
     let odd = [7; 4303];
     let error = association
-        .store(
-            &outgoing(CT_STORAGE, "1.2.3", EXPLICIT_LE, &odd),
-            &mut odd.as_slice(),
-        )
+        .store(&ct("1.2.3", odd.len()), &mut odd.as_slice())
         .await
         .unwrap_err();
     assert_eq!(error, Error::OddLength);
@@ -197,13 +149,10 @@ async fn t7_an_odd_data_set_is_refused_before_a_byte_leaves_and_the_association_
 #[tokio::test]
 async fn a_data_set_that_ends_early_is_never_passed_off_as_whole() {
     let pacs = Pacs::new(true);
-    let mut association = Association::connect(
-        async { pacs.connect() },
-        &request(&[(CT_STORAGE, EXPLICIT_LE)]),
-    )
-    .await
-    .unwrap();
-    let claimed = outgoing(CT_STORAGE, "1.2.3", EXPLICIT_LE, &[0; 400_000]);
+    let mut association = Association::connect(async { pacs.connect() }, &request(CT))
+        .await
+        .unwrap();
+    let claimed = ct("1.2.3", 400_000);
     let error = association
         .store(&claimed, &mut [0; 300_000].as_slice())
         .await
@@ -216,14 +165,11 @@ async fn a_data_set_that_ends_early_is_never_passed_off_as_whole() {
 #[tokio::test]
 async fn a_data_set_longer_than_stated_is_cut_at_the_stated_length() {
     let pacs = Pacs::new(true);
-    let mut association = Association::connect(
-        async { pacs.connect() },
-        &request(&[(CT_STORAGE, EXPLICIT_LE)]),
-    )
-    .await
-    .unwrap();
+    let mut association = Association::connect(async { pacs.connect() }, &request(CT))
+        .await
+        .unwrap();
     let bytes = noise(1000, 9);
-    let claimed = outgoing(CT_STORAGE, "1.2.3", EXPLICIT_LE, &bytes[..500]);
+    let claimed = ct("1.2.3", bytes[..500].len());
     association
         .store(&claimed, &mut bytes.as_slice())
         .await
