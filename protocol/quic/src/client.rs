@@ -1,0 +1,204 @@
+//! The clinic's side: one attempt to reach the hub.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use karez_protocol::Retry;
+use karez_protocol::id::PeerId;
+use quinn::ConnectionError;
+use tokio::time::timeout;
+
+use crate::config::LinkConfig;
+use crate::connection::Connection;
+use crate::end::{End, printable};
+use crate::identity::Identity;
+use crate::net::Net;
+use crate::server::{SetupError, endpoint};
+use crate::tls::{Alpn, client_config};
+
+/// QUIC's code for the TLS alert `no_application_protocol` (RFC 9001 section 4.8).
+const NO_ALPN: u64 = 0x100 + 120;
+/// Raw keys have no names; quinn wants one.
+const NAME: &str = "karez";
+
+/// Dials hubs as one identity.
+#[derive(Clone)]
+pub struct Client {
+    net: Arc<dyn Net>,
+    identity: Identity,
+    config: LinkConfig,
+}
+
+/// Why a hub could not be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nothing to dial.
+    #[error("no address is known for the hub; is its name right, and does DNS work?")]
+    NoAddress,
+    /// The socket or TLS could not be set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// Nothing came back in time.
+    #[error(
+        "no answer from {remote} within {} s; the link or the hub is down, or UDP is blocked",
+        .after.as_secs()
+    )]
+    Silent {
+        /// The address tried last.
+        remote: SocketAddr,
+        /// How long an answer was waited for.
+        after: Duration,
+    },
+    /// The other end holds another key than the hub's.
+    #[error(
+        "{remote} shows the key {}, not the hub's {}; check the address, or join again if the hub \
+         was set up anew",
+        .found.as_ref().map_or_else(|| "of an unknown kind".into(), PeerId::short),
+        .expected.short()
+    )]
+    WrongKey {
+        /// The address dialled.
+        remote: SocketAddr,
+        /// The key that was pinned.
+        expected: PeerId,
+        /// The key that the other end showed.
+        found: Option<PeerId>,
+    },
+    /// The other end does not speak this protocol.
+    #[error("{remote} does not speak {}; one of the two ends needs an update", .alpn.name())]
+    Alpn {
+        /// The address dialled.
+        remote: SocketAddr,
+        /// The protocol asked for.
+        alpn: Alpn,
+    },
+    /// The other end refused during the handshake, or the handshake broke.
+    #[error("{remote}: {cause}")]
+    Ended {
+        /// The address dialled.
+        remote: SocketAddr,
+        /// How it ended.
+        cause: End,
+    },
+}
+
+impl DialError {
+    /// When to try again. A wrong key may be a stranger's device in the way, so even that is
+    /// tried again later.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Silent { .. } => Retry::Now,
+            Self::NoAddress | Self::WrongKey { .. } | Self::Alpn { .. } => Retry::Later,
+            Self::Setup(error) => error.retry(),
+            Self::Ended { cause, .. } => cause.retry(),
+        }
+    }
+}
+
+impl Client {
+    /// Nothing is opened before the first dial.
+    #[must_use]
+    pub const fn new(net: Arc<dyn Net>, identity: Identity, config: LinkConfig) -> Self {
+        Self {
+            net,
+            identity,
+            config,
+        }
+    }
+
+    /// Tries each address once, each from a fresh socket and for
+    /// [`LinkConfig::dial_timeout`] at most. A hub that does not want this key says so just after
+    /// the handshake: [`End::Closed`] with [`crate::code::UNKNOWN_KEY`] or
+    /// [`crate::code::REVOKED`].
+    ///
+    /// # Errors
+    /// That of the last address.
+    pub async fn dial(
+        &self,
+        addresses: &[SocketAddr],
+        server: PeerId,
+        alpn: Alpn,
+    ) -> Result<Connection, DialError> {
+        let mut result = Err(DialError::NoAddress);
+        for remote in addresses {
+            result = self.dial_one(*remote, server, alpn).await;
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+
+    pub(crate) fn net(&self) -> &Arc<dyn Net> {
+        &self.net
+    }
+
+    async fn dial_one(
+        &self,
+        remote: SocketAddr,
+        server: PeerId,
+        alpn: Alpn,
+    ) -> Result<Connection, DialError> {
+        let seen = Arc::new(Mutex::new(None));
+        let mut config = client_config(&self.net, &self.identity, server, alpn, seen.clone())
+            .map_err(|e| SetupError::tls(&e))?;
+        config.transport_config(self.config.transport(remote));
+        let endpoint = endpoint(&self.net, any_port(remote), &self.identity, None)?;
+        let connecting = endpoint.connect_with(config, remote, NAME);
+        let connecting = connecting.map_err(|e| DialError::Ended {
+            remote,
+            cause: End::Transport(printable(&e)),
+        })?;
+        let after = self.config.dial_timeout;
+        match timeout(after, connecting).await {
+            Err(_) => Err(DialError::Silent { remote, after }),
+            Ok(Ok(conn)) => {
+                let seed = self.net.random();
+                Ok(Connection::new(
+                    conn,
+                    (server, alpn),
+                    &self.config,
+                    seed,
+                    None,
+                ))
+            }
+            Ok(Err(error)) => {
+                let found = seen.lock().ok().and_then(|mut seen| seen.take());
+                Err(explain(error, remote, (server, found), alpn))
+            }
+        }
+    }
+}
+
+fn any_port(remote: SocketAddr) -> SocketAddr {
+    match remote {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+fn explain(
+    error: ConnectionError,
+    remote: SocketAddr,
+    (expected, found): (PeerId, Option<PeerId>),
+    alpn: Alpn,
+) -> DialError {
+    if found.is_some() {
+        return DialError::WrongKey {
+            remote,
+            expected,
+            found,
+        };
+    }
+    if let ConnectionError::ConnectionClosed(closed) = &error
+        && u64::from(closed.error_code) == NO_ALPN
+    {
+        return DialError::Alpn { remote, alpn };
+    }
+    DialError::Ended {
+        remote,
+        cause: error.into(),
+    }
+}

@@ -1,0 +1,136 @@
+//! Runs a session over a connection.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use karez_protocol::session::Lane;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::connection::{Claim, Connection};
+use crate::end::End;
+use crate::kick::Pulse;
+use crate::session::{Session, SessionEnd, Wake};
+
+/// Frames handed over in one direction before the other has its turn.
+const BATCH: usize = 16;
+/// Turns before other tasks have theirs.
+const TURNS: usize = 8;
+
+/// Runs `session` until the connection ends, by either end or by the session's wish. The most
+/// urgent lane goes first both ways, at most one frame per lane waits above QUIC, and a connection
+/// that owes data and hears nothing is kicked every half to twenty seconds.
+///
+/// Dropping the future stops at once and leaves the connection open; a frame half written is
+/// finished by whoever drives or sends next.
+pub async fn drive(conn: &Connection, session: &mut dyn Session, wake: &Wake) -> End {
+    let claim = match conn.claim() {
+        Ok(claim) => claim,
+        Err(end) => return end,
+    };
+    let mut driver = Driver {
+        conn,
+        claim,
+        session,
+        wake,
+        woken: Box::pin(wake.woken()),
+        timer: Box::pin(sleep_until(Instant::now())),
+        pulse: Pulse::new(conn.quic(), conn.seed()),
+        held: None,
+    };
+    let end = poll_fn(|cx| driver.poll(cx)).await;
+    conn.answer(&end);
+    end
+}
+
+struct Driver<'a> {
+    conn: &'a Connection,
+    claim: Claim<'a>,
+    session: &'a mut dyn Session,
+    wake: &'a Wake,
+    woken: Pin<Box<OwnedNotified>>,
+    timer: Pin<Box<Sleep>>,
+    pulse: Pulse,
+    /// A frame that the session gave for a lane without room.
+    held: Option<(Lane, Bytes)>,
+}
+
+impl Driver<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..TURNS {
+            match self.turn(cx) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(end) => return Poll::Ready(end),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether there may be more to do now.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let now = Instant::now();
+        if self.session.poll_timeout().is_some_and(|at| at <= now) {
+            self.session.handle_timeout();
+        }
+        let received = self.input(cx)?;
+        let sent = self.output(cx)?;
+        if sent {
+            self.pulse.expect(now);
+        }
+        Ok(received || sent || self.rest(cx, now))
+    }
+
+    fn input(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        for count in 0..BATCH {
+            let session = &*self.session;
+            let polled = self.claim.inbox.poll_frame(cx, &|lane| session.ready(lane));
+            let Poll::Ready(received) = polled else {
+                return Ok(count > 0);
+            };
+            let (lane, frame) = received?;
+            let taken = self.session.frame(lane, frame);
+            taken.map_err(|SessionEnd(close)| End::Session(close))?;
+        }
+        Ok(true)
+    }
+
+    fn output(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let mut outbox = self.conn.outbox();
+        for count in 0..BATCH {
+            if let Poll::Ready(Err(end)) = outbox.poll_flush(cx) {
+                return Err(end);
+            }
+            let room = outbox.room();
+            let next = self.held.take().or_else(|| match room.is_none() {
+                true => None,
+                false => self.session.poll_transmit(room),
+            });
+            match next {
+                Some((lane, frame)) if room.has(lane) => outbox.put(lane, frame)?,
+                other => {
+                    self.held = other;
+                    return Ok(count > 0);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Registers for whatever comes next; whether it is there already.
+    fn rest(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.woken.as_mut().poll(cx).is_ready() {
+            self.woken = Box::pin(self.wake.woken());
+            return true;
+        }
+        let times = [self.session.poll_timeout(), self.pulse.check(now)];
+        let Some(at) = times.into_iter().flatten().min() else {
+            return false;
+        };
+        self.timer.as_mut().reset(at);
+        self.timer.as_mut().poll(cx).is_ready()
+    }
+}

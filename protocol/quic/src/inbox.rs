@@ -1,0 +1,172 @@
+//! Frames on their way out of QUIC, whole, from whichever lane has one.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use karez_protocol::limits::FRAME_MAX;
+use karez_protocol::session::Lane;
+use quinn::{ConnectionError, RecvStream};
+
+use crate::end::End;
+use crate::lane::{LANES, from_tag, index};
+
+type Accepting = Pin<Box<dyn Future<Output = Result<RecvStream, ConnectionError>> + Send>>;
+
+/// The receiving half of all lanes.
+pub(crate) struct Inbox {
+    conn: quinn::Connection,
+    accepting: Accepting,
+    /// Set once the connection is lost; what had arrived is still read.
+    lost: Option<End>,
+    /// Streams whose first byte has not come. The transport's stream limit bounds them.
+    untagged: Vec<RecvStream>,
+    lanes: [Option<LaneIn>; 5],
+}
+
+struct LaneIn {
+    stream: RecvStream,
+    header: [u8; 4],
+    body: Option<BytesMut>,
+    filled: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(conn: quinn::Connection) -> Self {
+        Self {
+            accepting: accept(&conn),
+            conn,
+            lost: None,
+            untagged: Vec::new(),
+            lanes: Default::default(),
+        }
+    }
+
+    /// The next whole frame of a lane that `wants` one, the first lane first.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        wants: &dyn Fn(Lane) -> bool,
+    ) -> Poll<Result<(Lane, Bytes), End>> {
+        self.accept_streams(cx);
+        self.read_tags(cx)?;
+        for lane in LANES.into_iter().filter(|lane| wants(*lane)) {
+            let Some(input) = &mut self.lanes[index(lane)] else {
+                continue;
+            };
+            match input.poll_frame(cx) {
+                Poll::Ready(Ok(Some(frame))) => return Poll::Ready(Ok((lane, frame))),
+                Poll::Ready(Ok(None)) => self.lanes[index(lane)] = None,
+                Poll::Ready(Err(end @ End::BadFrame(_))) => return Poll::Ready(Err(end)),
+                // The other lanes may still hold frames that came before the loss.
+                Poll::Ready(Err(end)) => self.lost = Some(end),
+                Poll::Pending => {}
+            }
+        }
+        match &self.lost {
+            Some(end) => Poll::Ready(Err(end.clone())),
+            None => Poll::Pending,
+        }
+    }
+
+    fn accept_streams(&mut self, cx: &mut Context<'_>) {
+        while self.lost.is_none() {
+            match self.accepting.as_mut().poll(cx) {
+                Poll::Ready(Ok(stream)) => {
+                    self.untagged.push(stream);
+                    self.accepting = accept(&self.conn);
+                }
+                Poll::Ready(Err(error)) => self.lost = Some(error.into()),
+                Poll::Pending => break,
+            }
+        }
+    }
+
+    fn read_tags(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let mut waiting = Vec::new();
+        for mut stream in self.untagged.drain(..) {
+            let mut tag = [0];
+            match stream.poll_read(cx, &mut tag) {
+                Poll::Ready(Ok(1)) => {
+                    let lane = from_tag(tag[0]).ok_or(End::BAD_LANE)?;
+                    let place = &mut self.lanes[index(lane)];
+                    if place.is_some() {
+                        return Err(End::TWO_STREAMS);
+                    }
+                    *place = Some(LaneIn::new(stream));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => self.lost = Some(error.into()),
+                Poll::Pending => waiting.push(stream),
+            }
+        }
+        self.untagged = waiting;
+        Ok(())
+    }
+}
+
+fn accept(conn: &quinn::Connection) -> Accepting {
+    let conn = conn.clone();
+    Box::pin(async move { conn.accept_uni().await })
+}
+
+impl LaneIn {
+    const fn new(stream: RecvStream) -> Self {
+        Self {
+            stream,
+            header: [0; 4],
+            body: None,
+            filled: 0,
+        }
+    }
+
+    /// `None` when the peer ended the stream between two frames.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, End>> {
+        if self.body.is_none() {
+            match ready!(fill(
+                &mut self.stream,
+                &mut self.header,
+                &mut self.filled,
+                cx
+            )) {
+                Ok(true) => {}
+                Ok(false) if self.filled == 0 => return Poll::Ready(Ok(None)),
+                Ok(false) => return Poll::Ready(Err(End::CUT_STREAM)),
+                Err(end) => return Poll::Ready(Err(end)),
+            }
+            let length = usize::try_from(u32::from_le_bytes(self.header)).unwrap_or(usize::MAX);
+            if length > FRAME_MAX {
+                return Poll::Ready(Err(End::LONG_FRAME));
+            }
+            self.body = Some(BytesMut::zeroed(length));
+            self.filled = 0;
+        }
+        let Some(body) = &mut self.body else {
+            return Poll::Pending;
+        };
+        match ready!(fill(&mut self.stream, body, &mut self.filled, cx)) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Ready(Err(End::CUT_STREAM)),
+            Err(end) => return Poll::Ready(Err(end)),
+        }
+        self.filled = 0;
+        Poll::Ready(Ok(self.body.take().map(BytesMut::freeze)))
+    }
+}
+
+/// Reads until `buffer` is full: true; or until the stream ends: false.
+fn fill(
+    stream: &mut RecvStream,
+    buffer: &mut [u8],
+    filled: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<bool, End>> {
+    while *filled < buffer.len() {
+        match ready!(stream.poll_read(cx, &mut buffer[*filled..])) {
+            Ok(0) => return Poll::Ready(Ok(false)),
+            Ok(n) => *filled += n,
+            Err(error) => return Poll::Ready(Err(error.into())),
+        }
+    }
+    Poll::Ready(Ok(true))
+}

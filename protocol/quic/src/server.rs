@@ -1,0 +1,325 @@
+//! The hub's side: who may connect, and how many at once.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use karez_protocol::Retry;
+use karez_protocol::id::PeerId;
+use quinn::crypto::rustls::HandshakeData;
+use quinn::{EndpointConfig, Incoming};
+use quinn_proto::HashedConnectionIdGenerator;
+use rustls::pki_types::CertificateDer;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+
+use crate::config::LinkConfig;
+use crate::connection::Connection;
+use crate::end::{Close, code, printable};
+use crate::identity::{Identity, peer_of};
+use crate::live::Live;
+use crate::net::Net;
+use crate::tls::{self, Alpn};
+
+/// Above so many handshakes under way a caller must first prove its address (RFC 9000 section
+/// 8.1.2). Not counted per address: clinics share those of their carrier.
+const HALF_OPEN_RETRY: usize = 64;
+/// Above so many handshakes under way callers are left without an answer; they try again.
+const HALF_OPEN_MAX: usize = 512;
+/// A handshake that takes longer has lost its caller, who dials anew after five seconds.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
+/// An enrolment is one question and one answer.
+const JOIN_MAX: Duration = Duration::from_secs(120);
+/// Connections waiting for [`Server::accept`].
+const BACKLOG: usize = 16;
+
+/// What the hub decides about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may connect.
+    Welcome,
+    /// It was never enrolled.
+    Unknown,
+    /// It was revoked.
+    Revoked,
+}
+
+/// Decides who may connect.
+pub trait Admit: Send + Sync + 'static {
+    /// Asked once per connection, after the peer has proved that it holds `peer`'s secret. For
+    /// [`Alpn::Join`] an unknown key is welcome as well: its token is checked by the session.
+    fn admit(&self, peer: &PeerId, alpn: Alpn) -> Admission;
+}
+
+/// Why an endpoint could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The address cannot be bound.
+    #[error("cannot open UDP {addr}: {cause}; is another daemon using it? Change the address")]
+    Socket {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// The TLS library refused its configuration.
+    #[error("TLS cannot be set up: {0}; this is a fault of the program, please report it")]
+    Tls(String),
+}
+
+impl SetupError {
+    /// When to try again.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Socket { .. } => Retry::Later,
+            Self::Tls(_) => Retry::Never,
+        }
+    }
+
+    pub(crate) fn tls(error: &rustls::Error) -> Self {
+        Self::Tls(printable(error))
+    }
+}
+
+/// A listening endpoint. Dropping it closes every connection with [`code::SHUTDOWN`].
+pub struct Server {
+    endpoint: quinn::Endpoint,
+    accepted: mpsc::Receiver<Connection>,
+    live: Arc<Live>,
+    /// Its drop ends the accepting task.
+    _stop: watch::Sender<()>,
+}
+
+impl Server {
+    /// Listens on `addr` and starts to accept.
+    ///
+    /// # Errors
+    /// When the socket or TLS cannot be set up.
+    pub fn bind(
+        net: &Arc<dyn Net>,
+        addr: SocketAddr,
+        identity: &Identity,
+        config: &LinkConfig,
+        admit: Arc<dyn Admit>,
+    ) -> Result<Self, SetupError> {
+        let mut server = tls::server_config(net, identity).map_err(|e| SetupError::tls(&e))?;
+        server.transport_config(config.transport(addr));
+        let endpoint = endpoint(net, addr, identity, Some(server))?;
+        let (stop, stopped) = watch::channel(());
+        let (accepted, queue) = mpsc::channel(BACKLOG);
+        let live = Arc::new(Live::default());
+        let door = Arc::new(Door {
+            net: net.clone(),
+            config: config.clone(),
+            admit,
+            live: live.clone(),
+            accepted,
+            half_open: AtomicUsize::new(0),
+        });
+        let accepting = accept_all(endpoint.clone(), door, stopped);
+        net.runtime().spawn(Box::pin(accepting));
+        Ok(Self {
+            endpoint,
+            accepted: queue,
+            live,
+            _stop: stop,
+        })
+    }
+
+    /// The next connection whose peer has been admitted; `None` when the endpoint is broken.
+    pub async fn accept(&mut self) -> Option<Connection> {
+        self.accepted.recv().await
+    }
+
+    /// Where it listens, with the port that the system chose.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.endpoint.local_addr()
+    }
+
+    /// Closes all live connections of a key, on its revocation; how many there were.
+    pub fn close_peer(&self, peer: &PeerId, close: &Close) -> usize {
+        self.live.close_peer(peer, close)
+    }
+
+    /// Closes all connections, tells the peers, and waits until that is said, at most `within`.
+    pub async fn shutdown(self, within: Duration) {
+        self.close_all();
+        // Time running out is as good: what the peers did not hear they find out.
+        let _ = timeout(within, self.endpoint.wait_idle()).await;
+    }
+
+    fn close_all(&self) {
+        self.endpoint
+            .close(code::SHUTDOWN.into(), b"the receiver stops");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close_all();
+    }
+}
+
+/// An endpoint on a fresh socket.
+pub(crate) fn endpoint(
+    net: &Arc<dyn Net>,
+    addr: SocketAddr,
+    identity: &Identity,
+    server: Option<quinn::ServerConfig>,
+) -> Result<quinn::Endpoint, SetupError> {
+    let cid_key = identity.cid_key();
+    let mut config = EndpointConfig::new(identity.reset_key());
+    config
+        .grease_quic_bit(false)
+        .rng_seed(Some(net.random()))
+        .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(cid_key)));
+    let broken = |cause| SetupError::Socket { addr, cause };
+    let socket = net.bind(addr).map_err(broken)?;
+    quinn::Endpoint::new_with_abstract_socket(config, server, socket, net.runtime()).map_err(broken)
+}
+
+/// What every handshake needs.
+struct Door {
+    net: Arc<dyn Net>,
+    config: LinkConfig,
+    admit: Arc<dyn Admit>,
+    live: Arc<Live>,
+    accepted: mpsc::Sender<Connection>,
+    half_open: AtomicUsize,
+}
+
+async fn accept_all(endpoint: quinn::Endpoint, door: Arc<Door>, mut stopped: watch::Receiver<()>) {
+    loop {
+        let incoming = tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { return };
+        let under_way = door.half_open.load(Ordering::Relaxed);
+        if under_way >= HALF_OPEN_MAX {
+            incoming.ignore();
+        } else if under_way >= HALF_OPEN_RETRY && !incoming.remote_address_validated() {
+            // Fails only for a caller that has proved its address.
+            drop(incoming.retry());
+        } else {
+            let guard = HalfOpen::enter(door.clone());
+            door.net.runtime().spawn(Box::pin(guard.run(incoming)));
+        }
+    }
+}
+
+/// One handshake under way.
+struct HalfOpen(Arc<Door>);
+
+impl HalfOpen {
+    fn enter(door: Arc<Door>) -> Self {
+        door.half_open.fetch_add(1, Ordering::Relaxed);
+        Self(door)
+    }
+
+    async fn run(self, incoming: Incoming) {
+        let remote = incoming.remote_address();
+        let door = self.0.clone();
+        let handshake = async { incoming.accept()?.await };
+        let conn = match timeout(HANDSHAKE_MAX, handshake).await {
+            Ok(Ok(conn)) => conn,
+            Ok(Err(error)) => {
+                return debug!(%remote, error = printable(&error), "handshake failed");
+            }
+            Err(_) => return debug!(%remote, "handshake not finished in time"),
+        };
+        match door.judge(&conn) {
+            Ok(connection) => {
+                // Fails only when the server is gone; the connection then closes itself.
+                drop(door.accepted.send(connection).await);
+            }
+            Err(close) => {
+                debug!(%remote, reason = close.reason, "connection refused");
+                close.apply(&conn);
+            }
+        }
+    }
+}
+
+impl Drop for HalfOpen {
+    fn drop(&mut self) {
+        self.0.half_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Door {
+    fn judge(&self, conn: &quinn::Connection) -> Result<Connection, Close> {
+        let broken = Close::new(code::BAD_FRAME, "the handshake named no key or no protocol");
+        let (peer, alpn) = who(conn).ok_or(broken)?;
+        match self.admit.admit(&peer, alpn) {
+            Admission::Welcome => {}
+            Admission::Unknown => return Err(unknown(&peer)),
+            Admission::Revoked => return Err(revoked(&peer)),
+        }
+        let member = self
+            .live
+            .enter(peer, alpn, conn)
+            .ok_or_else(too_many_joins)?;
+        if alpn == Alpn::Join {
+            self.limit_join(conn.clone());
+        }
+        let seed = self.net.random();
+        Ok(Connection::new(
+            conn.clone(),
+            (peer, alpn),
+            &self.config,
+            seed,
+            Some(member),
+        ))
+    }
+
+    fn limit_join(&self, conn: quinn::Connection) {
+        self.net.runtime().spawn(Box::pin(async move {
+            tokio::select! {
+                _ = conn.closed() => {}
+                () = sleep(JOIN_MAX) => Close::new(code::BUSY, "enrolment took too long").apply(&conn),
+            }
+        }));
+    }
+}
+
+fn who(conn: &quinn::Connection) -> Option<(PeerId, Alpn)> {
+    let chain = conn.peer_identity()?;
+    let chain = chain.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    let data = conn.handshake_data()?.downcast::<HandshakeData>().ok()?;
+    Some((
+        peer_of(chain.first()?.as_ref())?,
+        Alpn::from_name(&data.protocol?)?,
+    ))
+}
+
+fn unknown(peer: &PeerId) -> Close {
+    let reason = format!(
+        "key {} is not known here: join with an invitation",
+        peer.short()
+    );
+    Close::new(code::UNKNOWN_KEY, &reason)
+}
+
+fn revoked(peer: &PeerId) -> Close {
+    let reason = format!(
+        "key {} was revoked: ask the hub for a new invitation",
+        peer.short()
+    );
+    Close::new(code::REVOKED, &reason)
+}
+
+fn too_many_joins() -> Close {
+    Close::new(
+        code::BUSY,
+        "too many enrolments at once: try again in a minute",
+    )
+}
