@@ -7,8 +7,6 @@ mod place;
 mod restore;
 mod take;
 mod tell;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;

@@ -6,8 +6,6 @@
 mod events;
 mod hear;
 mod send;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;

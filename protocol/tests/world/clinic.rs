@@ -1,0 +1,269 @@
+//! The clinic of the test world: packs small instances and sends them through a `Source`.
+
+use std::collections::BTreeMap;
+
+use karez_protocol::id::{ChunkId, Fingerprint, PeerId, SegmentId, StudyId};
+use karez_protocol::manifest::{
+    Head, InstanceStart, Origin, PackedHead, PartRecord, ReceiptKind, RecordBody, RecordBytes,
+    SegmentHead,
+};
+use karez_protocol::priority::Class;
+use karez_protocol::seal::{
+    ChunkPlace, ClinicKeys, HubPublic, Identity, RecordPlace, SegmentKey, Signed,
+};
+use karez_protocol::session::{Lane, RecordInfo, Source, SourceEvent, Transmit};
+use karez_protocol::units::Moment;
+use karez_protocol::wire::Frame;
+
+/// What the clinic's disk holds.
+#[derive(Default)]
+pub(super) struct Store {
+    pub heads: BTreeMap<SegmentId, (StudyId, Signed)>,
+    pub records: BTreeMap<(SegmentId, u64), (RecordInfo, Vec<u8>)>,
+    pub chunks: BTreeMap<(SegmentId, u64), Vec<u8>>,
+    /// What each record's parts were made of.
+    pub contents: BTreeMap<(SegmentId, u64), u8>,
+    receipts: Vec<Signed>,
+}
+
+pub(super) struct Clinic {
+    identity: Identity,
+    hub: PeerId,
+    public: HubPublic,
+    pub source: Source,
+    pub store: Store,
+    /// Open segments of this process: never written to the store.
+    open: BTreeMap<StudyId, (SegmentId, SegmentKey)>,
+    tags_sent: std::collections::BTreeSet<[u8; 16]>,
+    pub chunks_sent: usize,
+    instances: usize,
+}
+
+impl Clinic {
+    pub(super) fn new(hub: PeerId, public: HubPublic) -> Self {
+        let identity = Identity::from_secret(&[42; 32]);
+        Self {
+            source: Source::new(identity.peer(), hub, ReceiptKind::Stored),
+            identity,
+            hub,
+            public,
+            store: Store::default(),
+            open: BTreeMap::new(),
+            tags_sent: std::collections::BTreeSet::new(),
+            chunks_sent: 0,
+            instances: 0,
+        }
+    }
+
+    pub(super) fn peer(&self) -> PeerId {
+        self.identity.peer()
+    }
+
+    pub(super) fn instances(&self) -> usize {
+        self.instances
+    }
+
+    /// Packs one instance of `parts` parts of one to two chunks each.
+    pub(super) fn accept(&mut self, now: Moment, parts: u8, content: u8, random: [u8; 32]) {
+        let study = StudyId([content % 3; 16]);
+        self.instances += 1;
+        self.source.open_study(now, study, Class::Routine);
+        if !self.open.contains_key(&study) {
+            self.open_segment(study, random);
+        }
+        let (segment, key) = &self.open[&study];
+        let segment = *segment;
+        let number = self.records_of(segment);
+        let first = self
+            .store
+            .chunks
+            .range((segment, 0)..=(segment, u64::MAX))
+            .count() as u64;
+        let mut nonce = [0; 8];
+        nonce.copy_from_slice(&random[..8]);
+        let place = RecordPlace {
+            number,
+            random: nonce,
+        };
+        let mut serial = first;
+        let (mut described, mut repeats, mut sealed_bytes) = (Vec::new(), Vec::new(), 0);
+        let keys = ClinicKeys::of(&self.identity);
+        for part in 0..parts {
+            let raw = vec![content.wrapping_add(part); 40_000];
+            let tag = keys.tag(&raw);
+            let mut chunks = Vec::new();
+            let start = serial;
+            for (index, plain) in raw.chunks(32 * 1024).enumerate() {
+                let place = ChunkPlace {
+                    record: place,
+                    part: u16::from(part),
+                    index: index as u32,
+                };
+                let sealed = key.seal_chunk(place, plain).unwrap();
+                chunks.push(ChunkId(*blake3::hash(&sealed).as_bytes()));
+                sealed_bytes += sealed.len() as u64;
+                self.store.chunks.insert((segment, serial), sealed);
+                serial += 1;
+            }
+            if !self.tags_sent.insert(tag.0) {
+                repeats.push(start..serial);
+            }
+            let len = raw.len() as u64;
+            let refs = Vec::new();
+            described.push(PartRecord {
+                codec: 0,
+                raw_len: len,
+                packed_len: len,
+                tag,
+                refs,
+                chunks,
+            });
+        }
+        let body = RecordBody {
+            first_chunk: first,
+            start: Some(start(content)),
+            parts: described,
+            last: true,
+        };
+        let record = RecordBytes::seal(key, place, &body).unwrap();
+        let info = RecordInfo {
+            chunks: first..serial,
+            bytes: sealed_bytes + record.as_bytes().len() as u64,
+            hash: record.hash(),
+            starts: true,
+            repeats,
+        };
+        let bytes = record.as_bytes().to_vec();
+        self.store
+            .records
+            .insert((segment, number), (info.clone(), bytes));
+        self.store.contents.insert((segment, number), content);
+        self.source.add_record(segment, info).unwrap();
+    }
+
+    fn open_segment(&mut self, study: StudyId, random: [u8; 32]) {
+        let mut id = [0; 16];
+        id.copy_from_slice(&random[16..]);
+        let segment = SegmentId(id);
+        let (key, signed) = SegmentHead::open_new(
+            &self.identity,
+            self.hub,
+            &self.public,
+            study,
+            segment,
+            random,
+        )
+        .unwrap();
+        self.store.heads.insert(segment, (study, signed));
+        self.open.insert(study, (segment, key));
+        self.source.open_segment(study, segment);
+    }
+
+    fn records_of(&self, segment: SegmentId) -> u64 {
+        self.store
+            .records
+            .range((segment, 0)..=(segment, u64::MAX))
+            .count() as u64
+    }
+
+    pub(super) fn restart(&mut self, now: Moment) {
+        self.open.clear();
+        self.source = Source::new(self.identity.peer(), self.hub, ReceiptKind::Stored);
+        for (segment, (study, _)) in &self.store.heads {
+            self.source.open_study(now, *study, Class::Routine);
+            self.source.open_segment(*study, *segment);
+        }
+        for ((segment, _), (info, _)) in &self.store.records {
+            self.source.add_record(*segment, info.clone()).unwrap();
+        }
+        self.source.doubt_all();
+        for receipt in &self.store.receipts {
+            self.source.accept_receipt(receipt).unwrap();
+        }
+        while self.source.poll_event().is_some() {}
+    }
+
+    pub(super) fn prioritise(&mut self, pick: u8) {
+        let class = Class::ALL[usize::from(pick % 4)];
+        // A study that is not there yet is nobody's.
+        let _ = self.source.prioritise(StudyId([pick % 3; 16]), class);
+    }
+
+    pub(super) fn next(&mut self, now: Moment) -> Option<(Lane, Frame)> {
+        let transmit = self.source.poll_transmit(now)?;
+        let lane = transmit.lane();
+        let frame = match transmit {
+            Transmit::Frame(frame) => frame,
+            Transmit::Head(_, segment) => Frame::Head(self.store.heads[&segment].1.clone()),
+            Transmit::Record(_, segment, number) => {
+                let bytes = self.store.records[&(segment, number)].1.clone();
+                Frame::Record {
+                    segment,
+                    number,
+                    bytes,
+                }
+            }
+            Transmit::Chunk(_, segment, serial) => {
+                self.chunks_sent += 1;
+                let sealed = self.store.chunks[&(segment, serial)].clone();
+                Frame::Chunk {
+                    segment,
+                    serial,
+                    sealed,
+                }
+            }
+        };
+        let bytes = frame.to_bytes();
+        assert_eq!(Frame::from_bytes(&bytes).as_ref(), Ok(&frame));
+        Some((lane, frame))
+    }
+
+    pub(super) fn hear(&mut self, frame: Frame) {
+        self.source.handle_frame(frame).unwrap();
+        while let Some(event) = self.source.poll_event() {
+            match event {
+                SourceEvent::Receipt(signed) => {
+                    self.store.receipts.push(signed.clone());
+                    self.source.accept_receipt(&signed).unwrap();
+                }
+                SourceEvent::Gone(segment) => panic!("{segment} was never lost"),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn all_released(&self) -> bool {
+        self.store
+            .heads
+            .keys()
+            .all(|segment| self.source.released(*segment))
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let open = self
+            .store
+            .heads
+            .keys()
+            .filter(|s| !self.source.released(**s));
+        format!(
+            "{} segments not released; timer {:?}",
+            open.count(),
+            self.source.poll_timeout()
+        )
+    }
+}
+
+fn start(content: u8) -> InstanceStart {
+    InstanceStart {
+        fingerprint: Fingerprint([content; 32]),
+        length: 0,
+        prefix: 0,
+        origin: Origin::File,
+        head: Head::Inline(PackedHead {
+            codec: 0,
+            raw_len: 4,
+            refs: Vec::new(),
+            packed: b"head".to_vec(),
+        }),
+    }
+}
