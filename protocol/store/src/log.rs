@@ -104,7 +104,7 @@ impl Log {
         if self.written.end == self.durable.end {
             return Ok(());
         }
-        match files.write(&self.path).and_then(|file| file.sync()) {
+        match files.write(&self.path).and_then(crate::disk::File::sync) {
             Ok(()) => {
                 files.unpin(&self.path);
                 self.durable = self.written;

@@ -32,10 +32,8 @@ pub(super) struct State {
 struct Node {
     live: Image,
     durable: Image,
-    /// Pages that differ, perhaps.
+    /// Pages that the next sync takes to the disk.
     dirty: BTreeSet<usize>,
-    /// Sectors whose write-back failed: the cache calls them clean, the disk never saw them.
-    lost: BTreeSet<u64>,
     handles: Arc<()>,
 }
 
@@ -125,28 +123,17 @@ impl State {
         let Some(node) = self.nodes.get_mut(&node) else {
             return;
         };
-        let before = if node.lost.is_empty() {
-            Image::default()
-        } else {
-            node.durable.clone()
-        };
         node.durable.set_len(node.live.len);
         for page in std::mem::take(&mut node.dirty) {
             node.durable.share_page(&node.live, page);
         }
-        for &sector in &node.lost {
-            node.durable.copy_sector(&before, sector);
-        }
     }
 
-    /// A sync failed: the cache forgets that these bytes are not on the disk.
+    /// A sync failed: the cache calls its pages clean though the disk never saw them.
     pub(super) fn sync_failed(&mut self, node: u64) {
-        let Some(node) = self.nodes.get_mut(&node) else {
-            return;
-        };
-        let sectors = |page: usize| (page * SECTORS) as u64..((page + 1) * SECTORS) as u64;
-        let dirty = std::mem::take(&mut node.dirty);
-        node.lost.extend(dirty.into_iter().flat_map(sectors));
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.dirty.clear();
+        }
     }
 
     /// Bytes that all files take.
@@ -206,15 +193,10 @@ impl State {
 }
 
 impl Node {
-    /// The pages of a range are dirty, and their sectors no longer lost when written anew.
     fn touch(&mut self, from: u64, to: u64) {
         let length = usize::try_from(to - from).unwrap_or(usize::MAX);
         self.dirty
             .extend(pieces(from, length).map(|(page, ..)| page));
-        if !self.lost.is_empty() {
-            let sectors = from.div_ceil(SECTOR as u64)..to.div_ceil(SECTOR as u64);
-            self.lost.retain(|sector| !sectors.contains(sector));
-        }
     }
 
     fn crash(&mut self, random: &mut Random) {
@@ -235,7 +217,6 @@ impl Node {
         durable.set_len(len);
         self.live = self.durable.clone();
         self.dirty.clear();
-        self.lost.clear();
     }
 }
 

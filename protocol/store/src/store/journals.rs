@@ -142,7 +142,7 @@ impl Journal {
         let key = start.header.key();
         let mut next = start.header.base;
         let tail = read_tail(file, &key, (FIRST, len), &mut |_, entry| {
-            next = next.max(entry.number + 1)
+            next = next.max(entry.number + 1);
         });
         let tail = tail.map_err(|e| broken_off(e, &place))?;
         let last = tail.last;
