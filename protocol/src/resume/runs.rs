@@ -143,6 +143,9 @@ impl RunSet {
     }
 
     fn overlapping(&self, range: &Range<u64>) -> Vec<(u64, u64)> {
+        if range.is_empty() {
+            return Vec::new();
+        }
         let before = self
             .runs
             .range(..range.start)
