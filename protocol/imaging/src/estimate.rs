@@ -21,7 +21,7 @@ pub struct Estimate {
     pub parts: u64,
     /// Raw bytes by the codec that took them; the one with the most is [`codec`](Self::codec).
     pub raw_by_codec: BTreeMap<CodecId, u64>,
-    /// Seconds spent packing, the proof and every attempt included.
+    /// Seconds spent packing, every attempt included; the proof is an unpacking and counts there.
     pub pack_secs: f64,
     /// Seconds spent unpacking.
     pub unpack_secs: f64,
@@ -113,7 +113,7 @@ impl<'c> Estimator<'c> {
             Err(PackError::Read(error)) => return Err(error),
             Ok(()) | Err(PackError::Out(())) => {}
         }
-        sum.pack_secs = (clock() - start).as_secs_f64() - sum.unpack_secs;
+        sum.pack_secs = ((clock() - start).as_secs_f64() - 2.0 * sum.unpack_secs).max(0.0);
         Ok(sum)
     }
 }

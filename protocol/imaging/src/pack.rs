@@ -45,12 +45,24 @@ struct Chain {
     state: State,
 }
 
+/// Image codecs that reach this ratio may still lose to zstd: flat, synthetic pictures.
+const ZSTD_ABOVE: usize = 8;
+/// Parts below this many bytes are tried with every codec.
+const SMALL: usize = 64 << 10;
+
 /// Which parts can build on each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Head,
     Bytes,
     Pixels(Pixels),
+}
+
+/// A packing of one part, not proven yet.
+struct Attempt<'a> {
+    codec: CodecId,
+    packed: Vec<u8>,
+    chain: Option<&'a Chain>,
 }
 
 /// A proven packing of one part.
@@ -164,18 +176,19 @@ impl Packer {
         raw: &[u8],
         alone: bool,
     ) -> PackedPart {
+        let is_head = kind == Kind::Head;
         let job = Job {
             raw,
             layout,
             level: self.level,
-            is_head: kind == Kind::Head,
+            is_head,
         };
-        let chain = self
-            .chains
-            .iter()
-            .find(|c| c.kind == kind && !alone && c.depth < CHAIN_MAX);
-        let best = prove(CodecId::ZSTD, &job, chain)
-            .filter(|proven| proven.packed.len() < raw.len())
+        let usable = |c: &&Chain| c.kind == kind && !alone && c.depth < CHAIN_MAX;
+        let chain = self.chains.iter().find(usable);
+        let best = attempts(&job, chain)
+            .into_iter()
+            .filter(|attempt| attempt.packed.len() < raw.len())
+            .find_map(|attempt| attempt.prove(raw))
             .unwrap_or_else(|| stored(raw));
         let refs = best.after.iter().map(|&(last, _)| last).collect();
         if let (Some(state), false) = (best.state, alone) {
@@ -209,6 +222,16 @@ fn kind(layout: Layout) -> Kind {
     }
 }
 
+/// The codec made for the layout.
+fn image_codec(job: &Job<'_>) -> Option<CodecId> {
+    match job.layout {
+        Layout::Native { pixels, .. } if pixels.samples == 1 && job.level != Level::Fast => {
+            Some(CodecId::GRAY)
+        }
+        _ => None,
+    }
+}
+
 fn stored(raw: &[u8]) -> Proven {
     Proven {
         codec: CodecId::STORED,
@@ -218,20 +241,48 @@ fn stored(raw: &[u8]) -> Proven {
     }
 }
 
-/// Encodes, decodes again and compares; a difference, an error or a panic is no packing.
-/// The state that goes on is the decoder's, which never saw the raw bytes.
-fn prove(codec: CodecId, job: &Job<'_>, chain: Option<&Chain>) -> Option<Proven> {
-    let attempt = || {
-        let packed = codec::encode(codec, job, chain.map(|c| &c.state))?;
+/// The packings worth comparing, the smallest first.
+fn attempts<'a>(job: &Job<'_>, chain: Option<&'a Chain>) -> Vec<Attempt<'a>> {
+    let mut found = Vec::new();
+    if let Some(codec) = image_codec(job) {
+        found.extend(Attempt::new(codec, job, chain).or_else(|| Attempt::new(codec, job, None)));
+    }
+    let shrinks = |a: &Attempt<'_>| a.packed.len() * ZSTD_ABOVE > job.raw.len();
+    if job.raw.len() < SMALL || !found.iter().any(shrinks) {
+        found.extend(Attempt::new(CodecId::ZSTD, job, chain));
+    }
+    found.sort_by_key(|attempt| attempt.packed.len());
+    found
+}
+
+impl<'a> Attempt<'a> {
+    fn new(codec: CodecId, job: &Job<'_>, chain: Option<&'a Chain>) -> Option<Self> {
+        let encode = || codec::encode(codec, job, chain.map(|c| &c.state));
+        let packed = catch_unwind(AssertUnwindSafe(encode)).ok().flatten()?;
+        Some(Self {
+            codec,
+            packed,
+            chain,
+        })
+    }
+
+    /// Unpacks and compares; a difference, an error or a panic is no packing.
+    /// The state that goes on is the decoder's, which never saw the raw bytes.
+    fn prove(self, raw: &[u8]) -> Option<Proven> {
+        let Self {
+            codec,
+            packed,
+            chain,
+        } = self;
         let before = chain.map(|c| c.state.clone());
-        let (raw, state) = codec::decode(codec, &packed, job.raw.len() as u64, before).ok()?;
+        let decode = || codec::decode(codec, &packed, raw.len() as u64, before);
+        let (back, state) = catch_unwind(AssertUnwindSafe(decode)).ok()?.ok()?;
         let after = chain.map(|c| (c.last, c.depth));
-        (raw == job.raw).then_some(Proven {
+        (back == raw).then_some(Proven {
             codec,
             packed,
             state,
             after,
         })
-    };
-    catch_unwind(AssertUnwindSafe(attempt)).ok().flatten()
+    }
 }

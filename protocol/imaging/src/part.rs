@@ -21,12 +21,15 @@ impl CodecId {
     pub const STORED: Self = Self(0);
     /// A zstd frame; the window starts with raw bytes of the referenced part.
     pub const ZSTD: Self = Self(1);
+    /// Native samples of one channel, version 1.
+    pub const GRAY: Self = Self(2);
 
     /// A short name for tables and status lines.
     pub fn name(self) -> &'static str {
         match self {
             Self::STORED => "stored",
             Self::ZSTD => "zstd",
+            Self::GRAY => "gray",
             _ => "unknown",
         }
     }

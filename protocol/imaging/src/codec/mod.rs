@@ -1,5 +1,10 @@
 //! The codecs behind one door. A codec may build on the state that its predecessor part left.
 pub(crate) mod bytes;
+mod gray;
+mod logistic;
+mod range;
+mod samples;
+mod varint;
 
 use thiserror::Error;
 
@@ -16,6 +21,8 @@ pub struct Corrupt;
 pub(crate) enum State {
     /// Raw bytes (`ZSTD`).
     Bytes(Vec<u8>),
+    /// Models and frames (`GRAY`).
+    Gray(Box<gray::Gray>),
 }
 
 impl State {
@@ -23,6 +30,7 @@ impl State {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Bytes(window) => window.len(),
+            Self::Gray(gray) => gray.weight(),
         }
     }
 }
@@ -39,7 +47,6 @@ pub(crate) struct Job<'a> {
 /// The packed bytes; nothing when the codec does not fit these.
 pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Option<Vec<u8>> {
     match (codec, state) {
-        (CodecId::STORED, None) if job.layout == Layout::Opaque => Some(job.raw.to_vec()),
         (CodecId::ZSTD, _) => {
             let level = if job.is_head {
                 19
@@ -48,9 +55,21 @@ pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Op
             };
             let window = match state {
                 Some(State::Bytes(window)) => window.as_slice(),
+                Some(_) => return None,
                 None => &[],
             };
             bytes::encode(job.raw, window, level)
+        }
+        (CodecId::GRAY, state) => {
+            let Layout::Native { pixels, first_row } = job.layout else {
+                return None;
+            };
+            let state = match state {
+                Some(State::Gray(gray)) => Some(&**gray),
+                Some(_) => return None,
+                None => None,
+            };
+            gray::encode(job.raw, &pixels, first_row, job.level, state)
         }
         _ => None,
     }
@@ -73,10 +92,20 @@ pub(crate) fn decode(
             let window = match state {
                 Some(State::Bytes(window)) => window,
                 None => Vec::new(),
+                Some(_) => return Err(Corrupt),
             };
             let raw = bytes::decode(packed, &window, raw_len)?;
             let window = bytes::slide(window, &raw);
             Ok((raw, Some(State::Bytes(window))))
+        }
+        (CodecId::GRAY, state) => {
+            let state = match state {
+                Some(State::Gray(gray)) => Some(*gray),
+                None => None,
+                Some(_) => return Err(Corrupt),
+            };
+            let (raw, gray) = gray::decode(packed, raw_len, state)?;
+            Ok((raw, Some(State::Gray(Box::new(gray)))))
         }
         _ => Err(Corrupt),
     }

@@ -1,5 +1,5 @@
 //! Files to test with, and the whole way there and back.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 use std::path::{Path, PathBuf};
 
 use karez_imaging::{
