@@ -1,4 +1,9 @@
 //! Every frame, record and statement reads back from its bytes, and from no other bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use karez_protocol::id::{
     ChunkId, Epoch, Fingerprint, HubKeyId, PartTag, PeerId, ProcessId, Root, SegmentId, StudyId,

@@ -1,5 +1,10 @@
 //! The worked examples in `vectors/`, made anew from their inputs and compared. To write them
 //! after a deliberate change of format: `KAREZ_WRITE_VECTORS=1 cargo test --test vectors`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fmt::Write as _;
 use std::path::Path;

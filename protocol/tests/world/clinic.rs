@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use karez_protocol::id::{ChunkId, Fingerprint, PeerId, SegmentId, StudyId};
+use karez_protocol::id::{ChunkId, Fingerprint, PartTag, PeerId, SegmentId, StudyId};
 use karez_protocol::manifest::{
     Head, InstanceStart, Origin, PackedHead, PartRecord, ReceiptKind, RecordBody, RecordBytes,
     SegmentHead,
@@ -85,53 +85,32 @@ impl Clinic {
             number,
             random: nonce,
         };
-        let mut serial = first;
-        let (mut described, mut repeats, mut sealed_bytes) = (Vec::new(), Vec::new(), 0);
-        let keys = ClinicKeys::of(&self.identity);
+        let mut packed = Packed {
+            next: first,
+            ..Packed::default()
+        };
         for part in 0..parts {
             let raw = vec![content.wrapping_add(part); 40_000];
-            let tag = keys.tag(&raw);
-            let mut chunks = Vec::new();
-            let start = serial;
-            for (index, plain) in raw.chunks(32 * 1024).enumerate() {
-                let place = ChunkPlace {
-                    record: place,
-                    part: u16::from(part),
-                    index: index as u32,
-                };
-                let sealed = key.seal_chunk(place, plain).unwrap();
-                chunks.push(ChunkId(*blake3::hash(&sealed).as_bytes()));
-                sealed_bytes += sealed.len() as u64;
-                self.store.chunks.insert((segment, serial), sealed);
-                serial += 1;
-            }
-            if !self.tags_sent.insert(tag.0) {
-                repeats.push(start..serial);
-            }
-            let len = raw.len() as u64;
-            let refs = Vec::new();
-            described.push(PartRecord {
-                codec: 0,
-                raw_len: len,
-                packed_len: len,
-                tag,
-                refs,
-                chunks,
-            });
+            let tag = ClinicKeys::of(&self.identity).tag(&raw);
+            let repeat = !self.tags_sent.insert(tag.0);
+            packed.seal(key, place, part, &raw, tag, repeat);
+        }
+        for (serial, sealed) in packed.chunks {
+            self.store.chunks.insert((segment, serial), sealed);
         }
         let body = RecordBody {
             first_chunk: first,
             start: Some(start(content)),
-            parts: described,
+            parts: packed.parts,
             last: true,
         };
         let record = RecordBytes::seal(key, place, &body).unwrap();
         let info = RecordInfo {
-            chunks: first..serial,
-            bytes: sealed_bytes + record.as_bytes().len() as u64,
+            chunks: first..packed.next,
+            bytes: packed.bytes + record.as_bytes().len() as u64,
             hash: record.hash(),
             starts: true,
-            repeats,
+            repeats: packed.repeats,
         };
         let bytes = record.as_bytes().to_vec();
         self.store
@@ -250,6 +229,56 @@ impl Clinic {
             open.count(),
             self.source.poll_timeout()
         )
+    }
+}
+
+/// The parts of one record, sealed.
+#[derive(Default)]
+struct Packed {
+    next: u64,
+    parts: Vec<PartRecord>,
+    repeats: Vec<std::ops::Range<u64>>,
+    chunks: Vec<(u64, Vec<u8>)>,
+    bytes: u64,
+}
+
+impl Packed {
+    fn seal(
+        &mut self,
+        key: &SegmentKey,
+        record: RecordPlace,
+        part: u8,
+        raw: &[u8],
+        tag: PartTag,
+        repeat: bool,
+    ) {
+        let start = self.next;
+        let mut chunks = Vec::new();
+        for (index, plain) in (0..).zip(raw.chunks(32 * 1024)) {
+            let place = ChunkPlace {
+                record,
+                part: u16::from(part),
+                index,
+            };
+            let sealed = key.seal_chunk(place, plain).unwrap();
+            chunks.push(ChunkId(*blake3::hash(&sealed).as_bytes()));
+            self.bytes += sealed.len() as u64;
+            self.chunks.push((self.next, sealed));
+            self.next += 1;
+        }
+        if repeat {
+            self.repeats.push(start..self.next);
+        }
+        let len = raw.len() as u64;
+        let refs = Vec::new();
+        self.parts.push(PartRecord {
+            codec: 0,
+            raw_len: len,
+            packed_len: len,
+            tag,
+            refs,
+            chunks,
+        });
     }
 }
 

@@ -235,9 +235,9 @@ impl Hub {
         self.full = full;
         let sink = self.sink.as_mut().unwrap();
         if full {
-            sink.set_full("disk full")
+            sink.set_full("disk full");
         } else {
-            sink.set_free()
+            sink.set_free();
         }
     }
 

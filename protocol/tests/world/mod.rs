@@ -16,7 +16,7 @@ use clinic::Clinic;
 use hub::Hub;
 
 /// Something that happens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// So many frames are sent or delivered.
     Deliver(usize),
@@ -76,7 +76,11 @@ impl World {
 
     pub(crate) fn apply(&mut self, fault: Fault) {
         match fault {
-            Fault::Deliver(n) => (0..n).for_each(|_| drop(self.step())),
+            Fault::Deliver(n) => {
+                for _ in 0..n {
+                    self.step();
+                }
+            }
             Fault::Accept { parts, content } => {
                 let random = self.random();
                 self.clinic.accept(self.now, parts, content, random);
@@ -201,7 +205,7 @@ impl World {
         };
         let first = *first;
         let other = self.up.iter().position(|(lane, _)| *lane != first);
-        let overtakes = self.rng.next_u32() % 4 == 0;
+        let overtakes = self.rng.next_u32().is_multiple_of(4);
         let index = other.filter(|_| overtakes).unwrap_or(0);
         if let Some((_, frame)) = self.up.remove(index) {
             self.hub.take(self.now, frame);

@@ -53,10 +53,11 @@ impl Sink {
                 owner.writing_chunks.remove(serial..serial + 1);
                 owner.drop_chunk(serial);
             }
-            What::Note(_, note) => owner
-                .open
-                .values_mut()
-                .for_each(|r| drop(r.links.remove(&note))),
+            What::Note(_, note) => {
+                for open in owner.open.values_mut() {
+                    open.links.remove(&note);
+                }
+            }
             What::Head => drop(self.segments.remove(&segment)),
         }
     }

@@ -164,7 +164,8 @@ impl Segment {
     }
 
     fn wants_to_send(&self) -> bool {
-        let head = !self.head_sent && !self.arrived() && !(self.asked && !self.heard);
+        let awaits_word = self.asked && !self.heard;
+        let head = !(self.head_sent || self.arrived() || awaits_word);
         !self.all_released()
             && (head || self.record_ledger.has_todo() || self.chunk_ledger.has_todo())
     }
