@@ -32,7 +32,7 @@ impl AeTitle {
     /// replaced by `?`.
     pub(crate) fn received(text: &str) -> Self {
         let text = text.trim_matches(|character| character == ' ' || character == '\0');
-        AeTitle(text.chars().take(16).map(visible).collect())
+        AeTitle(visible(text))
     }
 
     /// The characters.
@@ -53,12 +53,16 @@ impl fmt::Display for AeTitle {
     }
 }
 
-fn visible(character: char) -> char {
-    if character.is_control() {
-        '?'
-    } else {
-        character
-    }
+/// At most 16 characters of what a peer says about itself, none of them a control character.
+pub(crate) fn visible(text: &str) -> String {
+    let shown = |character: char| {
+        if character.is_control() {
+            '?'
+        } else {
+            character
+        }
+    };
+    text.chars().take(16).map(shown).collect()
 }
 
 #[cfg(test)]

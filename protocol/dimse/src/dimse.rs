@@ -21,6 +21,8 @@ const COMMAND_FRAGMENT: u8 = 0x01;
 pub(crate) struct Link<S> {
     wire: Wire<S>,
     fragments: VecDeque<PDataValue>,
+    /// The command set that is coming in, and its context.
+    command: Option<(u8, Vec<u8>)>,
     /// A command set that waits to leave together with the data set's first bytes: one packet, not two.
     queued: Vec<u8>,
     writable_pdu: usize,
@@ -54,6 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Link {
             wire,
             fragments: VecDeque::new(),
+            command: None,
             queued: Vec::new(),
             writable_pdu,
         }
@@ -63,42 +66,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         &mut self.wire
     }
 
-    /// The next command set, or a release.
+    /// The next command set, or a release. Dropped while it waits and called again, it loses nothing.
     pub(crate) async fn receive(&mut self, wait: Wait) -> Result<Received, Error> {
-        let first = match self.part(wait).await? {
-            Part::Fragment(fragment) => fragment,
-            Part::Other(received) => return Ok(received),
-        };
-        let context = first.presentation_context_id;
-        let mut bytes = Vec::new();
-        let mut fragment = first;
         loop {
-            if fragment.value_type != PDataValueType::Command
-                || fragment.presentation_context_id != context
-            {
-                return Err(self.violated(Violation::Interleaved).await);
+            let fragment = match self.part(wait).await? {
+                Part::Fragment(fragment) => fragment,
+                Part::Other(received) if self.command.is_none() => return Ok(received),
+                Part::Other(_) => return Err(self.violated(Violation::UnexpectedPdu).await),
+            };
+            match self.assemble(&fragment) {
+                Ok(None) => {}
+                Ok(Some(command)) => {
+                    return Ok(Received::Command(fragment.presentation_context_id, command));
+                }
+                Err(violation) => return Err(self.violated(violation).await),
             }
-            if fragment.data.is_empty() && !fragment.is_last {
-                return Err(self.violated(Violation::MalformedCommand).await);
-            }
-            bytes.extend_from_slice(&fragment.data);
-            if bytes.len() > limits::COMMAND {
-                return Err(self.violated(Violation::CommandTooLong).await);
-            }
-            if fragment.is_last {
-                break;
-            }
-            fragment = self.expect_fragment(wait).await?;
-        }
-        match Command::decode(&bytes) {
-            Ok(command) => Ok(Received::Command(context, command)),
-            Err(violation) => Err(self.violated(violation).await),
         }
     }
 
     /// The next fragment of the data set on `context`, its bytes as they came.
     pub(crate) async fn data(&mut self, context: u8) -> Result<Fragment, Error> {
-        let fragment = self.expect_fragment(Wait::Idle).await?;
+        let fragment = self.expect_fragment().await?;
         if fragment.value_type != PDataValueType::Data
             || fragment.presentation_context_id != context
         {
@@ -214,8 +202,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         (self.writable_pdu - 6) & !1
     }
 
-    async fn expect_fragment(&mut self, wait: Wait) -> Result<PDataValue, Error> {
-        match self.part(wait).await? {
+    /// Adds a fragment to the command set that is coming in; gives it out when it is whole.
+    fn assemble(&mut self, fragment: &PDataValue) -> Result<Option<Command>, Violation> {
+        let context = fragment.presentation_context_id;
+        let (begun_on, bytes) = self.command.get_or_insert((context, Vec::new()));
+        if fragment.value_type != PDataValueType::Command || *begun_on != context {
+            return Err(Violation::Interleaved);
+        }
+        if fragment.data.is_empty() && !fragment.is_last {
+            return Err(Violation::MalformedCommand);
+        }
+        bytes.extend_from_slice(&fragment.data);
+        if bytes.len() > limits::COMMAND {
+            return Err(Violation::CommandTooLong);
+        }
+        if !fragment.is_last {
+            return Ok(None);
+        }
+        let command = Command::decode(bytes)?;
+        self.command = None;
+        Ok(Some(command))
+    }
+
+    async fn expect_fragment(&mut self) -> Result<PDataValue, Error> {
+        match self.part(Wait::Idle).await? {
             Part::Fragment(fragment) => Ok(fragment),
             Part::Other(_) => Err(self.violated(Violation::UnexpectedPdu).await),
         }

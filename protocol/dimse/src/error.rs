@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use karez_protocol::error::Retry;
+
 /// Why an association, or one exchange on it, failed. Holds no UID, name or value of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -39,6 +41,9 @@ pub enum Error {
     /// More presentation contexts than one association can carry.
     #[error("more than 128 presentation contexts")]
     TooManyContexts,
+    /// SOP class, SOP instance or transfer syntax is not known, so nothing can be proposed or sent.
+    #[error("SOP class, SOP instance or transfer syntax not known")]
+    UnknownUid,
     /// The association ended before; open a new one.
     #[error("the association is over")]
     Over,
@@ -47,7 +52,32 @@ pub enum Error {
 impl Error {
     /// True when the association can carry further messages.
     pub fn association_lives(&self) -> bool {
-        matches!(self, Error::ContextNotAccepted(_) | Error::OddLength)
+        matches!(
+            self,
+            Error::ContextNotAccepted(_) | Error::OddLength | Error::UnknownUid
+        )
+    }
+
+    /// What becomes of the instance that was to be handed over. A peer that is away, busy or does not
+    /// know us is no reason to park an instance; what it will never take is.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Error::ContextNotAccepted(ContextRefusal::NotProposed)
+            | Error::TooManyContexts
+            | Error::Over => Retry::Now,
+            Error::ContextNotAccepted(_)
+            | Error::OddLength
+            | Error::UnknownUid
+            | Error::Protocol(Violation::NotEncodable) => Retry::Never,
+            Error::Connect(_)
+            | Error::Rejected(_)
+            | Error::RejectedByUs(_)
+            | Error::Aborted(_)
+            | Error::Timeout(_)
+            | Error::Lost(_)
+            | Error::Protocol(_)
+            | Error::Source(_) => Retry::Later,
+        }
     }
 }
 
@@ -203,4 +233,34 @@ pub enum Violation {
     /// A title, UID or comment of ours that cannot be put on the wire.
     #[error("our own message cannot be encoded")]
     NotEncodable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_is_away_parks_nothing_and_what_it_will_never_take_is_parked() {
+        let rejection = Rejection {
+            transient: false,
+            reason: RejectReason::CallingAe,
+        };
+        let later = [
+            Error::Connect(io::ErrorKind::ConnectionRefused),
+            Error::Rejected(rejection),
+            Error::Aborted(AbortSource::Provider),
+            Error::Timeout(Phase::Idle),
+            Error::Lost(io::ErrorKind::UnexpectedEof),
+        ];
+        assert!(later.iter().all(|error| error.retry() == Retry::Later));
+        let never = [
+            Error::ContextNotAccepted(ContextRefusal::SopClass),
+            Error::ContextNotAccepted(ContextRefusal::TransferSyntax),
+            Error::OddLength,
+            Error::UnknownUid,
+        ];
+        assert!(never.iter().all(|error| error.retry() == Retry::Never));
+        assert!(never.iter().all(Error::association_lives));
+        assert!(!later.iter().any(Error::association_lives));
+    }
 }

@@ -188,7 +188,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
         &self.contexts
     }
 
-    /// The peer's next request. May be dropped while it waits and called again.
+    /// The peer's next request. Dropped while the peer is silent and called again, it loses nothing;
+    /// dropped in the middle of an answer, it ends the association.
     ///
     /// # Errors
     /// Aborts, timeouts, violations, a lost connection: the association is over.

@@ -145,7 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
     /// the status; an error says that its answer is not known.
     ///
     /// # Errors
-    /// [`Error::ContextNotAccepted`] and [`Error::OddLength`] before anything was sent;
+    /// [`Error::ContextNotAccepted`], [`Error::UnknownUid`] and [`Error::OddLength`] before anything was
+    /// sent;
     /// [`Error::Source`] when `data` ended early or failed (the association is aborted); all that ends an
     /// association.
     pub async fn store<R>(&mut self, outgoing: &Outgoing, data: &mut R) -> Result<Answer, Error>
@@ -153,6 +154,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
         R: AsyncRead + Unpin,
     {
         let context = self.usable(&outgoing.sop_class, &outgoing.transfer_syntax)?;
+        if outgoing.sop_instance.is_empty() {
+            return Err(Error::UnknownUid);
+        }
         if outgoing.length % 2 == 1 {
             return Err(Error::OddLength);
         }

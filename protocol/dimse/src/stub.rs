@@ -65,6 +65,8 @@ pub struct Held {
     pub bytes: Option<Vec<u8>>,
     /// What the sender called itself.
     pub calling: String,
+    /// A fragment came with an odd length.
+    pub odd_fragments: bool,
 }
 
 #[derive(Default)]
@@ -216,6 +218,7 @@ impl Pacs {
             fingerprint: *hasher.finalize().as_bytes(),
             bytes,
             calling: store.peer().calling.as_str().to_owned(),
+            odd_fragments: store.odd_fragments(),
         })
     }
 

@@ -9,6 +9,7 @@ use dicom_ul::pdu::{
 };
 use std::borrow::Cow;
 
+use crate::ae::visible;
 use crate::error::{AbortSource, ContextRefusal, RejectReason, Rejection, Violation};
 use crate::limits;
 use crate::uid::Uid;
@@ -229,7 +230,7 @@ pub(crate) fn implementation(items: &[UserVariableItem]) -> (Uid, String) {
     for item in items {
         match item {
             UserVariableItem::ImplementationClassUID(uid) => class = Uid::new(uid),
-            UserVariableItem::ImplementationVersionName(name) => version.clone_from(name),
+            UserVariableItem::ImplementationVersionName(name) => version = visible(name),
             _ => {}
         }
     }

@@ -236,10 +236,12 @@ async fn waiting_for_a_request_can_be_cancelled_without_loss() {
         }
     });
     raw.associate().await;
-    let echo = Command::request(Field::ECHO, 1, &Uid::new(karez_dimse::uid::VERIFICATION));
-    for half in p_data(3, COMMAND | LAST, &echo.encode()).chunks(30) {
+    let echo = Command::request(Field::ECHO, 1, &Uid::new(karez_dimse::uid::VERIFICATION)).encode();
+    let (begin, end) = echo.split_at(20);
+    let fragments = [p_data(3, COMMAND, begin), p_data(3, COMMAND | LAST, end)].concat();
+    for piece in fragments.chunks(16) {
         sleep(Duration::from_millis(2500)).await;
-        raw.send(half).await;
+        raw.send(piece).await;
     }
     let (cancelled, echoed) = server.await.unwrap();
     assert!(cancelled > 4 && echoed);

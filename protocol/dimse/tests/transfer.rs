@@ -34,6 +34,7 @@ async fn round_trip(length: usize, seed: u64, pipe: usize, max_pdu: u32) {
     for held in pacs.held().values() {
         assert_eq!(held.bytes.as_deref(), Some(bytes.as_slice()));
         assert_eq!(held.transfer_syntax, Uid::new(EXPLICIT_LE));
+        assert!(!held.odd_fragments);
     }
     assert_eq!(pacs.received().len(), 2);
 }

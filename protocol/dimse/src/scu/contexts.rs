@@ -27,7 +27,11 @@ impl Contexts {
     ///
     /// # Errors
     /// [`Error::TooManyContexts`] above [`limits::CONTEXTS`]: use another association.
+    /// [`Error::UnknownUid`] for an empty UID: peers abort the whole association for it.
     pub fn add(&mut self, sop_class: &Uid, transfer_syntax: &Uid) -> Result<(), Error> {
+        if sop_class.is_empty() || transfer_syntax.is_empty() {
+            return Err(Error::UnknownUid);
+        }
         let pair = (sop_class.clone(), transfer_syntax.clone());
         if self.0.contains(&pair) {
             return Ok(());
@@ -126,6 +130,11 @@ mod tests {
         assert_eq!(
             contexts.add(&Uid::new(CT_STORAGE), &Uid::new(EXPLICIT_LE)),
             Err(Error::TooManyContexts)
+        );
+        let empty = Uid::default();
+        assert_eq!(
+            contexts.add(&empty, &Uid::new(EXPLICIT_LE)),
+            Err(Error::UnknownUid)
         );
         let ids: Vec<u8> = contexts.numbered().map(|(id, _)| id).collect();
         assert_eq!(ids.len(), 128);
