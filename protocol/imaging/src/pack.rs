@@ -126,46 +126,41 @@ impl Packer {
         alone: &mut dyn FnMut(PartRef, &[u8]) -> bool,
         out: &mut dyn FnMut(PackedItem<'_>) -> Result<(), E>,
     ) -> Result<(), PackError<E>> {
-        let mut taken = self.pack_head(record, source, plan, out);
-        for (part, piece) in (HEAD + 1..).zip(&plan.parts) {
-            taken = taken.and_then(|()| {
-                let raw = read_range(source, piece.start, piece.len)?;
+        let taken = (HEAD..)
+            .zip(0..=plan.parts.len())
+            .try_for_each(|(part, _)| {
                 let at = PartRef { record, part };
-                let alone = alone(at, &raw);
-                let packed = self.pack_part(at, kind(piece.layout), piece.layout, &raw, alone);
-                out(PackedItem {
-                    part,
-                    raw: &raw,
-                    packed,
-                })
-                .map_err(PackError::Out)
+                let (raw, packed) = self.pack_one(at, source, plan, &mut |raw| alone(at, raw))?;
+                let raw = &raw;
+                out(PackedItem { part, raw, packed }).map_err(PackError::Out)
             });
-        }
         if taken.is_err() {
             self.forget();
         }
         taken
     }
 
-    fn pack_head<E>(
+    /// Packs one part of an instance and gives it with its raw bytes: one step of
+    /// [`pack_where`](Self::pack_where), for callers that pause in between. The parts of an
+    /// instance come in order, the head first; nothing comes of a part that the plan lacks.
+    ///
+    /// # Errors
+    /// The source's; the packer has forgotten the earlier instances then.
+    pub fn pack_one(
         &mut self,
-        record: u64,
+        at: PartRef,
         source: &dyn ByteSource,
         plan: &Plan,
-        out: &mut dyn FnMut(PackedItem<'_>) -> Result<(), E>,
-    ) -> Result<(), PackError<E>> {
-        let head = &plan.head;
-        let mut raw = read_range(source, 0, head.prefix_len)?;
-        let suffix = head.suffix.end - head.suffix.start;
-        raw.append(&mut read_range(source, head.suffix.start, suffix)?);
-        let at = PartRef { record, part: HEAD };
-        let packed = self.pack_part(at, Kind::Head, Layout::Opaque, &raw, false);
-        out(PackedItem {
-            part: HEAD,
-            raw: &raw,
-            packed,
-        })
-        .map_err(PackError::Out)
+        alone: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> io::Result<(Vec<u8>, PackedPart)> {
+        let read = read_part(source, plan, at.part);
+        let (raw, layout) = read.inspect_err(|_| self.forget())?;
+        let (kind, alone) = match at.part {
+            HEAD => (Kind::Head, false),
+            _ => (kind(layout), alone(&raw)),
+        };
+        let packed = self.pack_part(at, kind, layout, &raw, alone);
+        Ok((raw, packed))
     }
 
     fn pack_part(
@@ -213,6 +208,19 @@ impl Packer {
         self.chains.insert(0, chain);
         self.chains.truncate(CHAINS_MAX);
     }
+}
+
+fn read_part(source: &dyn ByteSource, plan: &Plan, part: u32) -> io::Result<(Vec<u8>, Layout)> {
+    if part == HEAD {
+        let head = &plan.head;
+        let mut raw = read_range(source, 0, head.prefix_len)?;
+        let suffix = head.suffix.end - head.suffix.start;
+        raw.append(&mut read_range(source, head.suffix.start, suffix)?);
+        return Ok((raw, Layout::Opaque));
+    }
+    let piece = plan.parts.get(part as usize - 1);
+    let piece = piece.ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((read_range(source, piece.start, piece.len)?, piece.layout))
 }
 
 fn kind(layout: Layout) -> Kind {
