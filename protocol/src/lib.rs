@@ -5,8 +5,10 @@
 //! [`manifest`] (what a study is made of), goes on to [`session`] (how it travels), and looks up
 //! the rest on the way.
 
+mod crockford;
 pub mod error;
 pub mod id;
+pub mod invitation;
 pub mod limits;
 pub mod manifest;
 pub mod priority;

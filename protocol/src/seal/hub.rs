@@ -5,15 +5,13 @@ use hpke::{Kem, Serializable};
 use zeroize::Zeroizing;
 
 use super::{Identity, Purpose, SealError, Signed, derive, verify};
+use crate::crockford;
 use crate::id::{HubKeyId, PeerId};
 use crate::manifest::ManifestError;
 use crate::wire::{decode, encode};
 
 /// Groups of characters on a recovery sheet: 8 of 7, the last character of each a check.
 pub const SHEET_WORDS: usize = 8;
-
-/// Crockford's base 32: no I, L, O, U.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// The one secret of a hub.
 pub struct HubSeed(Zeroizing<[u8; 32]>);
@@ -65,7 +63,7 @@ impl HubSeed {
             let value = value << 3 | u64::from(check(i, four));
             (0..7)
                 .rev()
-                .map(|d| char::from(ALPHABET[(value >> (5 * d) & 31) as usize]))
+                .map(|d| crockford::digit(value >> (5 * d)))
                 .collect()
         });
         Zeroizing::new(words.collect())
@@ -112,12 +110,7 @@ fn check(index: usize, four: &[u8]) -> u8 {
 fn read_word(index: usize, word: &[u8]) -> Option<[u8; 4]> {
     let mut value = 0_u64;
     for c in word {
-        let c = match c.to_ascii_uppercase() {
-            b'O' => b'0',
-            b'I' | b'L' => b'1',
-            c => c,
-        };
-        value = value << 5 | ALPHABET.iter().position(|a| *a == c)? as u64;
+        value = value << 5 | u64::from(crockford::value(*c)?);
     }
     let four = u32::try_from(value >> 3).ok()?.to_be_bytes();
     (check(index, &four) == (value & 7) as u8).then_some(four)

@@ -5,6 +5,7 @@
 
 mod events;
 mod hear;
+mod restart;
 mod send;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -248,7 +249,8 @@ impl Source {
         self.asked_at = None;
         self.busy = false;
         for study in self.studies.values_mut() {
-            study.steer_sent = false;
+            let here = |id| self.segments.get(id).is_none_or(Segment::all_released);
+            study.steer_sent &= study.segments.iter().all(here);
         }
         self.plan = None;
     }

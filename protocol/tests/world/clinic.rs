@@ -37,6 +37,8 @@ pub(super) struct Clinic {
     tags_sent: std::collections::BTreeSet<[u8; 16]>,
     pub chunks_sent: usize,
     instances: usize,
+    /// Class and counter of each study, as a journal keeps them.
+    classes: BTreeMap<StudyId, (Class, u64)>,
 }
 
 impl Clinic {
@@ -52,6 +54,7 @@ impl Clinic {
             tags_sent: std::collections::BTreeSet::new(),
             chunks_sent: 0,
             instances: 0,
+            classes: BTreeMap::new(),
         }
     }
 
@@ -149,7 +152,8 @@ impl Clinic {
         self.open.clear();
         self.source = Source::new(self.identity.peer(), self.hub, ReceiptKind::Stored);
         for (segment, (study, _)) in &self.store.heads {
-            self.source.open_study(now, *study, Class::Routine);
+            let class = self.classes.get(study).copied().unwrap_or_default();
+            self.source.resume_study(now, *study, class, false);
             self.source.open_segment(*study, *segment);
         }
         for ((segment, _), (info, _)) in &self.store.records {
@@ -157,15 +161,18 @@ impl Clinic {
         }
         self.source.doubt_all();
         for receipt in &self.store.receipts {
-            self.source.accept_receipt(receipt).unwrap();
+            self.source.replay_receipt(receipt).unwrap();
         }
         while self.source.poll_event().is_some() {}
     }
 
     pub(super) fn prioritise(&mut self, pick: u8) {
         let class = Class::ALL[usize::from(pick % 4)];
-        // A study that is not there yet is nobody's.
-        let _ = self.source.prioritise(StudyId([pick % 3; 16]), class);
+        let study = StudyId([pick % 3; 16]);
+        if self.source.prioritise(study, class).is_ok() {
+            let counter = self.source.class_counter(study);
+            self.classes.insert(study, (class, counter));
+        }
     }
 
     pub(super) fn next(&mut self, now: Moment) -> Option<(Lane, Frame)> {

@@ -142,6 +142,11 @@ impl Source {
     pub fn accept_receipt(&mut self, signed: &Signed) -> Result<(), SourceError> {
         let receipt = Receipt::read(&self.receiver, &self.me, signed)?;
         self.check_root(&receipt)?;
+        self.apply_receipt(&receipt);
+        Ok(())
+    }
+
+    pub(super) fn apply_receipt(&mut self, receipt: &Receipt) {
         if receipt.kind == ReceiptKind::Parked {
             let (study, reason) = (receipt.study, receipt.reason.clone());
             self.events.push_back(SourceEvent::Parked { study, reason });
@@ -150,7 +155,6 @@ impl Source {
             self.attest(named.segment, receipt.kind, &named.set());
         }
         self.plan = None;
-        Ok(())
     }
 
     fn attest(&mut self, id: SegmentId, kind: ReceiptKind, named: &RunSet) {

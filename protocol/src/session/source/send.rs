@@ -10,27 +10,38 @@ use crate::units::Moment;
 use crate::wire::Frame;
 
 impl Source {
-    /// The next thing to send, most urgent first; `None` when there is nothing or no
-    /// connection.
-    pub fn poll_transmit(&mut self, now: Moment) -> Option<Transmit> {
+    /// The lane of what [`Self::poll_transmit`] would most likely give next, so that nothing is
+    /// taken out for which there is no room; `None` when there is nothing or no connection.
+    pub fn next_lane(&mut self, now: Moment) -> Option<Lane> {
         self.connected_at?;
-        if let Some(frame) = self.control.pop_front() {
-            return Some(Transmit::Frame(frame));
-        }
         if self.asked_at.is_none() {
             self.ask(now);
-            if let Some(frame) = self.control.pop_front() {
-                return Some(Transmit::Frame(frame));
-            }
+        }
+        if !self.control.is_empty() {
+            return Some(Lane::Control);
         }
         if self.busy {
             return None;
         }
-        let stale = now.since(self.planned_at) > std::time::Duration::from_secs(600);
-        if self.plan.is_none() || stale {
-            self.plan = Some(self.make_plan(now));
-            self.planned_at = now;
+        self.make_plan_if_due(now);
+        let (_, class) = *self.plan.as_ref()?.first()?;
+        Some(Lane::Class(class))
+    }
+
+    /// The next thing to send, most urgent first; `None` when there is nothing or no
+    /// connection.
+    pub fn poll_transmit(&mut self, now: Moment) -> Option<Transmit> {
+        self.connected_at?;
+        if self.asked_at.is_none() {
+            self.ask(now);
         }
+        if let Some(frame) = self.control.pop_front() {
+            return Some(Transmit::Frame(frame));
+        }
+        if self.busy {
+            return None;
+        }
+        self.make_plan_if_due(now);
         loop {
             let (study, class) = *self.plan.as_ref()?.first()?;
             if let Some(transmit) = self.next_of(study, Lane::Class(class)) {
@@ -102,6 +113,14 @@ impl Source {
         }
     }
 
+    fn make_plan_if_due(&mut self, now: Moment) {
+        let stale = now.since(self.planned_at) > std::time::Duration::from_secs(600);
+        if self.plan.is_none() || stale {
+            self.plan = Some(self.make_plan(now));
+            self.planned_at = now;
+        }
+    }
+
     fn make_plan(&self, now: Moment) -> Vec<(StudyId, Class)> {
         let claims = self
             .studies
@@ -112,7 +131,7 @@ impl Source {
 
     fn claim(&self, now: Moment, id: StudyId, study: &Study) -> Option<Claim> {
         let segments = || study.segments.iter().filter_map(|s| self.segments.get(s));
-        if study.withdrawn || !segments().any(Segment::wants_to_send) {
+        if study.withdrawn || !(study.wants_to_steer() || segments().any(Segment::wants_to_send)) {
             return None;
         }
         let bytes = segments().map(|s| s.bytes - s.arrived_bytes()).sum();
@@ -155,6 +174,13 @@ impl Source {
             self.control.push_back(Frame::Revision(revision));
         }
         self.control.pop_front().map(Transmit::Frame)
+    }
+}
+
+impl Study {
+    /// Whether its class or its newest revision is still to be told.
+    const fn wants_to_steer(&self) -> bool {
+        !self.steer_sent && (self.counter > 0 || self.revision.is_some())
     }
 }
 

@@ -1,0 +1,126 @@
+//! What a source owes after its process was restarted, and what it says once all has arrived.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use karez_protocol::id::{HubKeyId, Root, SegmentId, StudyId};
+use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, Revision};
+use karez_protocol::priority::Class;
+use karez_protocol::seal::{Identity, Signed};
+use karez_protocol::session::{Lane, RecordInfo, Source, SourceError, SourceEvent, Transmit};
+use karez_protocol::units::Moment;
+use karez_protocol::wire::Frame;
+
+const STUDY: StudyId = StudyId([1; 16]);
+const EVICTED: SegmentId = SegmentId([2; 16]);
+const KEPT: SegmentId = SegmentId([3; 16]);
+
+fn identities() -> (Identity, Identity) {
+    (
+        Identity::from_secret(&[1; 32]),
+        Identity::from_secret(&[2; 32]),
+    )
+}
+
+/// A source with one instance of one record in `KEPT`.
+fn source() -> Source {
+    let (clinic, hub) = identities();
+    let mut source = Source::new(clinic.peer(), hub.peer(), ReceiptKind::Stored);
+    source.resume_study(Moment::default(), STUDY, (Class::Urgent, 3), false);
+    source.open_segment(STUDY, KEPT);
+    let info = RecordInfo {
+        chunks: 0..0,
+        bytes: 100,
+        hash: [9; 32],
+        starts: true,
+        repeats: Vec::new(),
+    };
+    source.add_record(KEPT, info).unwrap();
+    source
+}
+
+fn receipt() -> Signed {
+    let (clinic, hub) = identities();
+    let one = |segment| NamedRecords {
+        segment,
+        runs: vec![(0, 1)],
+    };
+    Receipt {
+        kind: ReceiptKind::Stored,
+        proof: Proof::Status,
+        hub_key: HubKeyId(0),
+        clinic: clinic.peer(),
+        study: STUDY,
+        records: vec![one(EVICTED), one(KEPT)],
+        root: Root([0; 32]),
+        reason: String::new(),
+        audit: [0; 32],
+    }
+    .sign(&hub)
+}
+
+#[test]
+fn a_receipt_of_an_earlier_process_still_releases_what_is_left_of_what_it_names() {
+    let mut source = source();
+    assert_eq!(
+        source.accept_receipt(&receipt()),
+        Err(SourceError::UnknownSegment(EVICTED))
+    );
+    assert_eq!(source.replay_receipt(&receipt()).unwrap().study, STUDY);
+    assert!(source.released(KEPT));
+    let released = std::iter::from_fn(|| source.poll_event());
+    let of_kept = |e: SourceEvent| matches!(e, SourceEvent::Released { segment: KEPT, .. });
+    assert_eq!(released.filter(|e| of_kept(e.clone())).count(), 1);
+}
+
+#[test]
+fn a_revision_made_after_everything_was_released_is_still_told() {
+    let (clinic, _) = identities();
+    let mut source = source();
+    source.replay_receipt(&receipt()).unwrap();
+    let revision = Revision {
+        study: STUDY,
+        segments: vec![(KEPT, 1)],
+        root: Root([0; 32]),
+    };
+    source.set_revision(STUDY, revision.sign(&clinic));
+    source.connected(Moment::default());
+    let mut told = Vec::new();
+    while let Some(lane) = source.next_lane(Moment::default()) {
+        let next = source.poll_transmit(Moment::default());
+        told.extend(next.map(|t| (lane, t)));
+    }
+    let is = |wanted: fn(&Frame) -> bool| {
+        told.iter()
+            .any(|(_, t)| matches!(t, Transmit::Frame(f) if wanted(f)))
+    };
+    assert!(is(|f| matches!(f, Frame::Revision(_))), "{told:?}");
+    assert!(is(|f| matches!(
+        f,
+        Frame::Priority {
+            class: Class::Urgent,
+            counter: 3,
+            ..
+        }
+    )));
+    assert_eq!(source.class_counter(STUDY), 3);
+}
+
+#[test]
+fn the_lane_named_first_is_the_lane_of_what_comes() {
+    let mut source = source();
+    source.connected(Moment::default());
+    let mut lanes = Vec::new();
+    while let Some(lane) = source.next_lane(Moment::default()) {
+        let Some(next) = source.poll_transmit(Moment::default()) else {
+            break;
+        };
+        if !matches!(next, Transmit::Frame(_)) {
+            assert_eq!(lane, next.lane());
+            lanes.push(lane);
+        }
+    }
+    assert_eq!(
+        lanes,
+        [Lane::Class(Class::Urgent); 2],
+        "a head and a record"
+    );
+}
