@@ -1,4 +1,10 @@
 //! The rules of the house that no compiler checks (ARCHITECTURE "Style" and "Layout").
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +16,10 @@ const FUNCTION_LINES: usize = 70;
 const FUNCTION_LINES_P90: usize = 30;
 
 fn rust_files() -> Vec<std::path::PathBuf> {
-    files().into_iter().filter(|f| f.extension().is_some_and(|e| e == "rs")).collect()
+    files()
+        .into_iter()
+        .filter(|f| f.extension().is_some_and(|e| e == "rs"))
+        .collect()
 }
 
 fn assert_none(complaints: &[String], rule: &str) {
@@ -43,17 +52,37 @@ fn functions_are_short() {
     }
     assert_none(&long, "split these functions:");
     lengths.sort_unstable();
-    assert!(lengths.len() > 500, "the counter of functions is broken: {} found", lengths.len());
+    assert!(
+        lengths.len() > 500,
+        "the counter of functions is broken: {} found",
+        lengths.len()
+    );
     let p90 = lengths[lengths.len() * 9 / 10];
-    assert!(p90 <= FUNCTION_LINES_P90, "9 of 10 functions have up to {p90} lines");
-    println!("functions: {}, median {}, p90 {p90}", lengths.len(), lengths[lengths.len() / 2]);
+    assert!(
+        p90 <= FUNCTION_LINES_P90,
+        "9 of 10 functions have up to {p90} lines"
+    );
+    println!(
+        "functions: {}, median {}, p90 {p90}",
+        lengths.len(),
+        lengths[lengths.len() / 2]
+    );
 }
 
 #[test]
 fn the_root_shows_the_eight_names_and_nothing_else() {
     let allowed = [
-        "Cargo.toml", "protocol", "sender", "receiver", "sim", "benches", "tests", "README.md",
-        "LICENSE-MIT", "LICENSE-APACHE", "Cargo.lock",
+        "Cargo.toml",
+        "protocol",
+        "sender",
+        "receiver",
+        "sim",
+        "benches",
+        "tests",
+        "README.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "Cargo.lock",
     ];
     let shown: BTreeSet<String> = files()
         .iter()
@@ -61,7 +90,10 @@ fn the_root_shows_the_eight_names_and_nothing_else() {
         .map(|c| c.as_os_str().to_string_lossy().into_owned())
         .filter(|name| !name.starts_with('.') && !allowed.contains(&name.as_str()))
         .collect();
-    assert!(shown.is_empty(), "these do not belong at the root: {shown:?}");
+    assert!(
+        shown.is_empty(),
+        "these do not belong at the root: {shown:?}"
+    );
 }
 
 #[test]
@@ -76,14 +108,22 @@ fn the_map_in_the_readme_names_every_crate() {
         .map(|l| l.trim().trim_matches([',', '"']))
         .collect();
     assert!(members.len() >= 11, "{members:?}");
-    let missing: Vec<_> = members.iter().filter(|m| !readme.contains(&format!("`{m}/`"))).collect();
+    let missing: Vec<_> = members
+        .iter()
+        .filter(|m| !readme.contains(&format!("`{m}/`")))
+        .collect();
     assert!(missing.is_empty(), "the README's map lacks {missing:?}");
 }
 
 /// The layers, lowest first: a crate may use those of lower layers only.
 const LAYERS: [&[&str]; 6] = [
     &["protocol"],
-    &["protocol/imaging", "protocol/store", "protocol/quic", "protocol/dimse"],
+    &[
+        "protocol/imaging",
+        "protocol/store",
+        "protocol/quic",
+        "protocol/dimse",
+    ],
     &["protocol/host"],
     &["sender", "receiver"],
     &["sim"],
@@ -94,7 +134,12 @@ const LAYERS: [&[&str]; 6] = [
 fn dependencies_point_one_way() {
     let mut breaches = Vec::new();
     for (layer, crates) in LAYERS.iter().enumerate() {
-        let lower: Vec<String> = LAYERS[..layer].iter().copied().flatten().map(|c| package(c)).collect();
+        let lower: Vec<String> = LAYERS[..layer]
+            .iter()
+            .copied()
+            .flatten()
+            .map(|c| package(c))
+            .collect();
         for member in *crates {
             for used in own_dependencies(member) {
                 if !lower.contains(&used) {
@@ -103,7 +148,10 @@ fn dependencies_point_one_way() {
             }
         }
     }
-    assert_none(&breaches, "dependencies point from higher layers to lower ones only:");
+    assert_none(
+        &breaches,
+        "dependencies point from higher layers to lower ones only:",
+    );
 }
 
 fn package(member: &str) -> String {
@@ -125,14 +173,50 @@ fn own_dependencies(member: &str) -> Vec<String> {
 
 /// (a word, where alone it may stand, why).
 const DOORS: [(&str, &[&str], &str); 8] = [
-    ("bincode::encode", &["protocol/src/wire/"], "wire alone calls bincode"),
-    ("bincode::decode", &["protocol/src/wire/"], "wire alone calls bincode"),
-    ("Stored::attest(", &["protocol/store/src/", "protocol/src/resume/", "protocol/tests/"], "only a sync attests (I1)"),
-    ("std::fs::", &["protocol/store/src/", "tests/", "benches/", "sim/"], "Disk is the only door to files"),
-    ("quinn::", &["protocol/quic/", "sim/"], "quic alone knows quinn"),
-    ("dicom_ul", &["protocol/dimse/"], "dimse alone knows dicom-ul"),
-    ("getrandom::", &["protocol/host/"], "host alone draws entropy"),
-    ("SystemTime::now", &["protocol/host/", "tests/", "benches/"], "host alone reads the wall clock"),
+    (
+        "bincode::encode",
+        &["protocol/src/wire/"],
+        "wire alone calls bincode",
+    ),
+    (
+        "bincode::decode",
+        &["protocol/src/wire/"],
+        "wire alone calls bincode",
+    ),
+    (
+        "Stored::attest(",
+        &[
+            "protocol/store/src/",
+            "protocol/src/resume/",
+            "protocol/tests/",
+        ],
+        "only a sync attests (I1)",
+    ),
+    (
+        "std::fs::",
+        &["protocol/store/src/", "tests/", "benches/", "sim/"],
+        "Disk is the only door to files",
+    ),
+    (
+        "quinn::",
+        &["protocol/quic/", "sim/"],
+        "quic alone knows quinn",
+    ),
+    (
+        "dicom_ul",
+        &["protocol/dimse/"],
+        "dimse alone knows dicom-ul",
+    ),
+    (
+        "getrandom::",
+        &["protocol/host/"],
+        "host alone draws entropy",
+    ),
+    (
+        "SystemTime::now",
+        &["protocol/host/", "tests/", "benches/"],
+        "host alone reads the wall clock",
+    ),
 ];
 
 #[test]
@@ -172,7 +256,10 @@ fn every_sync_stands_in_one_file() {
         })
         .map(|f| f.to_string_lossy().into_owned())
         .collect();
-    assert_eq!(places.into_iter().collect::<Vec<_>>(), ["protocol/store/src/sync.rs"]);
+    assert_eq!(
+        places.into_iter().collect::<Vec<_>>(),
+        ["protocol/store/src/sync.rs"]
+    );
 }
 
 #[test]
@@ -180,9 +267,21 @@ fn nothing_is_left_undone_in_code() {
     let mut left = Vec::new();
     for file in rust_files().iter().filter(|f| !f.ends_with("tidy.rs")) {
         for (number, line) in text(file).lines().enumerate() {
-            let marks = ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!(", "#[ignore"];
+            let marks = [
+                "TODO",
+                "FIXME",
+                "XXX",
+                "todo!(",
+                "unimplemented!(",
+                "#[ignore",
+            ];
             if marks.iter().any(|mark| line.contains(mark)) {
-                left.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
+                left.push(format!(
+                    "{}:{}: {}",
+                    file.display(),
+                    number + 1,
+                    line.trim()
+                ));
             }
         }
     }
@@ -194,7 +293,11 @@ fn nothing_of_others_and_no_path_of_one_machine_is_tracked() {
     let mut bad = Vec::new();
     for file in files() {
         let path = file.to_string_lossy().into_owned();
-        let size = root().join(&file).metadata().map(|m| m.len()).unwrap_or_default();
+        let size = root()
+            .join(&file)
+            .metadata()
+            .map(|m| m.len())
+            .unwrap_or_default();
         if size > 256 * 1024 || path.to_lowercase().ends_with(".dcm") {
             bad.push(format!("{path}: {size} bytes"));
         }
@@ -213,8 +316,10 @@ fn every_requirement_that_the_code_cites_stands_in_the_spec() {
     for file in rust_files() {
         for line in text(&file).lines() {
             for cited in line.split("SPEC ").skip(1) {
-                let number: String =
-                    cited.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+                let number: String = cited
+                    .chars()
+                    .take_while(|c| c.is_ascii_digit() || *c == '.')
+                    .collect();
                 let number = number.trim_end_matches('.');
                 let heading = format!("# {number} ");
                 if !number.is_empty() && !spec.contains(&heading) {

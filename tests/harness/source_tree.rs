@@ -25,8 +25,11 @@ pub fn files() -> Vec<PathBuf> {
         .output()
         .map(|out| String::from_utf8_lossy(&out.stdout).into_owned())
         .unwrap_or_default();
-    let mut files: Vec<PathBuf> =
-        listed.lines().map(PathBuf::from).filter(|file| root().join(file).is_file()).collect();
+    let mut files: Vec<PathBuf> = listed
+        .lines()
+        .map(PathBuf::from)
+        .filter(|file| root().join(file).is_file())
+        .collect();
     files.sort();
     files.dedup();
     files
@@ -56,20 +59,37 @@ pub struct Function {
 #[must_use]
 pub fn functions(text: &str) -> Vec<Function> {
     let lines: Vec<&str> = text.lines().collect();
-    let tests_from = lines.iter().position(|line| *line == "#[cfg(test)]").unwrap_or(lines.len());
+    let tests_from = lines
+        .iter()
+        .position(|line| *line == "#[cfg(test)]")
+        .unwrap_or(lines.len());
     let mut found = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        let Some(name) = function_name(line) else { continue };
+        let Some(name) = function_name(line) else {
+            continue;
+        };
         let indent = &line[..line.len() - line.trim_start().len()];
         let close = format!("{indent}}}");
         let ends = |l: &&str| l.trim_end().ends_with(';') && l.starts_with(indent);
         let rest = &lines[index..];
         let body = rest.iter().position(|l| **l == close);
-        let declared = rest.iter().take_while(|l| !l.contains('{')).any(|l| ends(&l));
+        let declared = rest
+            .iter()
+            .take_while(|l| !l.contains('{'))
+            .any(|l| ends(&l));
         if let (Some(last), false) = (body, declared) {
-            let length = if line.trim_end().ends_with('}') { 1 } else { last + 1 };
+            let length = if line.trim_end().ends_with('}') {
+                1
+            } else {
+                last + 1
+            };
             let test = index > tests_from;
-            found.push(Function { line: index + 1, name, length, test });
+            found.push(Function {
+                line: index + 1,
+                name,
+                length,
+                test,
+            });
         }
     }
     found
@@ -77,15 +97,19 @@ pub fn functions(text: &str) -> Vec<Function> {
 
 fn function_name(line: &str) -> Option<String> {
     let mut words = line.trim_start().split_whitespace().peekable();
-    while words.peek().is_some_and(|w| {
-        ["pub", "const", "async", "extern"].contains(w) || w.starts_with("pub(")
-    }) {
+    while words
+        .peek()
+        .is_some_and(|w| ["pub", "const", "async", "extern"].contains(w) || w.starts_with("pub("))
+    {
         words.next();
     }
     if words.next()? != "fn" {
         return None;
     }
-    let name: String =
-        words.next()?.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let name: String = words
+        .next()?
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     (!name.is_empty()).then_some(name)
 }
