@@ -144,23 +144,19 @@ impl Pack {
         number: u64,
         payload: &[u8],
     ) -> Result<Appended, Error> {
-        let same = |hash: &[u8; 32]| blake3::hash(payload).as_bytes() == hash;
         let conflict = Error::Conflict {
             place: Place::Pack(self.id),
         };
         if let Some(waiting) = self.pending.get(&(kind, number)) {
-            return if same(&waiting.hash) {
-                Ok(Appended::Waiting)
-            } else {
-                Err(conflict)
-            };
+            let same = blake3::hash(payload).as_bytes() == &waiting.hash;
+            return same.then_some(Appended::Waiting).ok_or(conflict);
         }
-        if let Some(entry) = self.header(files, kind, number)? {
-            return if same(&entry.hash) {
-                Ok(Appended::Durable)
-            } else {
-                Err(conflict)
-            };
+        match self.read(files, kind, number) {
+            Ok(there) if there == payload => return Ok(Appended::Durable),
+            Ok(_) => return Err(conflict),
+            // Rot is healed by the bytes at hand.
+            Err(Error::NoEntry { .. } | Error::Rotten { .. }) => {}
+            Err(error) => return Err(error),
         }
         let offset = self
             .log
@@ -283,7 +279,8 @@ impl Pack {
         }
     }
 
-    fn rot(&mut self, kind: Kind, number: u64) {
+    /// An entry is no longer there.
+    pub(crate) fn rot(&mut self, kind: Kind, number: u64) {
         self.index.rot(kind, number);
         self.stale = true;
     }

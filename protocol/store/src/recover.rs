@@ -163,14 +163,13 @@ impl Tail {
         let whole = self.end.max(self.mark);
         let end = if self.is_torn(whole) { whole } else { self.len };
         for hole in &self.holes {
+            let bytes = hole.range.end - hole.range.start;
             if hole.range.start >= end {
-                found.cut += hole.range.end - hole.range.start;
+                found.cut += bytes;
                 found.tear(hole);
-            } else if self.is_torn(hole.range.start) {
-                found.torn += hole.range.end - hole.range.start;
+            } else if self.is_torn(hole.range.start) && fill(file, &hole.range).is_ok() {
+                found.torn += bytes;
                 found.tear(hole);
-                let words = (hole.range.end - hole.range.start) / ALIGN;
-                file.write_at(hole.range.start, &FILLER.repeat(words as usize))?;
             } else {
                 found.rot(hole);
             }
@@ -179,10 +178,24 @@ impl Tail {
             file.set_len(end)?;
         }
         if self.is_torn(self.mark) {
-            write_again(file, self.mark..end)?;
+            self.write_again(file, end)?;
         }
         file.sync()?;
         Ok(end.next_multiple_of(ALIGN))
+    }
+
+    /// Writes what holds between the mark and the end over itself.
+    fn write_again(&self, file: &dyn File, end: u64) -> io::Result<()> {
+        let mut at = self.mark;
+        for hole in self
+            .holes
+            .iter()
+            .filter(|hole| hole.range.start >= self.mark)
+        {
+            copy_over(file, at..hole.range.start.min(end))?;
+            at = hole.range.end;
+        }
+        copy_over(file, at..end)
     }
 
     /// Whether damage here can come from a crash: after the mark, and no more than a batch.
@@ -207,7 +220,12 @@ impl Found {
     }
 }
 
-fn write_again(file: &dyn File, range: Range<u64>) -> io::Result<()> {
+fn fill(file: &dyn File, range: &Range<u64>) -> io::Result<()> {
+    let words = (range.end - range.start) / ALIGN;
+    file.write_at(range.start, &FILLER.repeat(words as usize))
+}
+
+fn copy_over(file: &dyn File, range: Range<u64>) -> io::Result<()> {
     let mut bytes = vec![0; 1 << 16];
     let mut at = range.start;
     while at < range.end {

@@ -7,7 +7,7 @@ use crate::disk::File;
 use crate::format::{ALIGN, Entry, FILLER, FileKey, HEADER, Parsed};
 
 const WINDOW: usize = 1 << 20;
-const PIECE: usize = 4096;
+const PIECE: u64 = 512;
 
 /// A walk over the entries of a file.
 pub(crate) struct Scan<'a> {
@@ -155,13 +155,15 @@ fn read_around(file: &dyn File, offset: u64, window: &mut [u8]) -> io::Result<()
         return Ok(());
     };
     let mut some = false;
-    let mut at = offset;
-    for piece in window.chunks_mut(PIECE) {
+    let (mut at, mut rest) = (offset, window);
+    while !rest.is_empty() {
+        let most = (PIECE - at % PIECE).min(rest.len() as u64);
+        let (piece, after) = rest.split_at_mut(most as usize);
         match file.read_at(at, piece) {
             Ok(()) => some = true,
             Err(_) => piece.fill(0),
         }
-        at += piece.len() as u64;
+        (at, rest) = (at + most, after);
     }
     if some { Ok(()) } else { Err(error) }
 }

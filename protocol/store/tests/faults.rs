@@ -1,4 +1,6 @@
 //! Errors, full disks, read-only disks: the store says what is wrong and goes on after it.
+#![allow(clippy::unwrap_used, reason = "a helper fails its test")]
+#![allow(clippy::single_range_in_vec_init, reason = "runs are ranges")]
 
 mod common;
 
@@ -19,8 +21,8 @@ fn run(call: u64, fault: Fault, for_good: bool) -> u32 {
             }
         }
     }
-    world.check();
     world.disk.fail_at(0, fault, false);
+    world.check();
     // What a failed commit dropped is appended and committed anew.
     for step in script() {
         world.step(&step).unwrap();
@@ -33,17 +35,17 @@ fn run(call: u64, fault: Fault, for_good: bool) -> u32 {
 #[test]
 fn an_input_output_error_at_any_call_costs_only_what_was_not_durable() {
     let mut met = 0;
-    for call in 1..500 {
+    for call in 1..300 {
         met += u32::from(run(call, Fault::Io, false) > 0);
         met += u32::from(run(call, Fault::Io, true) > 0);
     }
-    assert!(met > 700, "{met}");
+    assert!(met > 500, "{met}");
 }
 
 #[test]
 fn a_full_disk_at_any_call_costs_only_what_was_not_durable() {
     let mut met = 0;
-    for call in 1..500 {
+    for call in 1..300 {
         met += u32::from(run(call, Fault::Full, false) > 0);
         met += u32::from(run(call, Fault::Full, true) > 0);
     }
@@ -53,7 +55,7 @@ fn a_full_disk_at_any_call_costs_only_what_was_not_durable() {
 #[test]
 fn a_full_disk_is_named_with_its_figures_and_the_store_goes_on_after_it() {
     let mut world = World::new();
-    world.disk.set_capacity(Some(64 * 1024));
+    world.disk.set_capacity(Some(68 * 1024));
     world.step(&Step::Create(1)).unwrap();
     let mut number = 0;
     let error = loop {

@@ -1,4 +1,6 @@
 //! The store as its owners use it, on a disk without faults.
+#![allow(clippy::unwrap_used, reason = "a helper fails its test")]
+#![allow(clippy::single_range_in_vec_init, reason = "runs are ranges")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ fn what_was_committed_is_there_after_reopening_and_what_was_not_is_not_shown() {
     let mut notes = Vec::new();
     store
         .notes(A, &mut |tag, number, payload| {
-            notes.push((tag, number, payload.to_vec()))
+            notes.push((tag, number, payload.to_vec()));
         })
         .unwrap();
     assert_eq!(notes, [(7, 5, b"note".to_vec())]);

@@ -106,6 +106,13 @@ impl MemDisk {
         self.state().rot(path, bit)
     }
 
+    /// Makes the sector at `offset` of a file unreadable until it is written; false when there is
+    /// no such byte.
+    #[must_use]
+    pub fn spoil(&self, path: &Path, offset: u64) -> bool {
+        self.state().spoil(path, offset)
+    }
+
     /// Calls `hook` after each sync with what is durable. The hook must not use the disk.
     pub fn on_sync(&self, hook: impl FnMut(&Durable<'_>) + Send + 'static) {
         self.state().hook = Some(Box::new(hook));
@@ -265,15 +272,7 @@ impl File for MemFile {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let state = self.meet(Call::Look)?;
-        let read = state
-            .image(self.node)
-            .is_some_and(|image| image.read(offset, buf));
-        if read {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
+        self.meet(Call::Look)?.read(self.node, offset, buf)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

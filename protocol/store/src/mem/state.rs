@@ -34,6 +34,8 @@ struct Node {
     durable: Image,
     /// Pages that the next sync takes to the disk.
     dirty: BTreeSet<usize>,
+    /// Sectors that cannot be read until they are written.
+    bad: BTreeSet<u64>,
     handles: Arc<()>,
 }
 
@@ -93,6 +95,25 @@ impl State {
 
     pub(super) fn durable_image(&self, path: &Path) -> Option<&Image> {
         Some(&self.nodes.get(self.durable.get(path)?)?.durable)
+    }
+
+    /// Fills `buf` from a file.
+    pub(super) fn read(&self, node: u64, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let Some(node) = self.nodes.get(&node) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let end = offset
+            .saturating_add(buf.len() as u64)
+            .div_ceil(SECTOR as u64);
+        if node.bad.range(offset / SECTOR as u64..end).next().is_some() {
+            return Err(io::Error::other("simulated bad sector"));
+        }
+        let read = node.live.read(offset, buf);
+        if read {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
     }
 
     /// A token that keeps a file alive while a handle holds it.
@@ -157,6 +178,18 @@ impl State {
         };
         node.durable.flip(bit);
         node.live.flip(bit)
+    }
+
+    /// A sector becomes unreadable.
+    pub(super) fn spoil(&mut self, path: &Path, offset: u64) -> bool {
+        let node = self
+            .live
+            .get(path)
+            .and_then(|node| self.nodes.get_mut(node));
+        node.is_some_and(|node| {
+            node.bad.insert(offset / SECTOR as u64);
+            offset < node.live.len
+        })
     }
 
     /// The power goes and comes back: of what was not synced, a random part is there.

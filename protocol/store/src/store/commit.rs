@@ -169,6 +169,19 @@ impl Store {
     }
 }
 
+impl Commit {
+    /// Takes back proofs that wait, of entries that are no longer kept.
+    pub(super) fn withdraw(&mut self, segment: SegmentId, keep: &dyn Fn(Kind, u64) -> bool) {
+        let kept = |entry: &Stored| entry.segment != segment || keep(entry.kind, entry.number);
+        self.entries.retain(kept);
+    }
+
+    /// Takes back proofs that wait, of a journal's entries.
+    pub(super) fn withdraw_notes(&mut self, journal: &str) {
+        self.notes.retain(|note| &*note.journal != journal);
+    }
+}
+
 impl Stored {
     /// The segment.
     #[must_use]

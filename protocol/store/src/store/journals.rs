@@ -49,7 +49,8 @@ impl Store {
 
     /// Writes a journal anew with these entries alone, durably: a checkpoint. Gives the position
     /// of the first; positions go on where the journal stood, so that none ever names two
-    /// entries. What waited for a commit is committed first.
+    /// entries. What waited for a commit is committed first; waiting proofs of the old entries are
+    /// taken back.
     ///
     /// # Errors
     /// [`Error::BadName`], [`Error::TooLong`]; [`Error::Full`], [`Error::Io`] and its kin: then
@@ -83,6 +84,7 @@ impl Store {
         let (log, named) = fresh
             .finish(&mut self.files)
             .map_err(|e| self.explain(e, 0))?;
+        self.done.withdraw_notes(name);
         self.journals.insert(
             name.to_owned(),
             Journal {

@@ -16,7 +16,8 @@ use crate::recover::{Found, Recovery};
 impl Store {
     /// Opens a data directory, made if missing, and makes every file in it whole.
     ///
-    /// One file that cannot be read does not stop the others: it is listed as failed.
+    /// The store locks its own directory: where a daemon has locked its data directory, the store
+    /// lives in a directory below it. One file that cannot be read does not stop the others: it is listed as failed.
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Newer`]; [`Error::Io`] and its kin for the directory itself.

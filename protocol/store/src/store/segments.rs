@@ -19,6 +19,8 @@ use crate::scan::{Item, Scan};
 pub struct Verified {
     /// Entries that rotted; they are no longer there.
     pub rotten: Vec<(Kind, u64)>,
+    /// Entries that the disk could not read now. They stay; [`Store::condemn`] gives them up.
+    pub unreadable: Vec<(Kind, u64)>,
     /// Bytes read.
     pub bytes: u64,
     /// Where to go on; `None` when all is proved.
@@ -177,18 +179,19 @@ impl Store {
         Ok(())
     }
 
-    /// Proves every entry of a segment; gives those that rotted.
+    /// Proves every entry of a segment; gives those that rotted or cannot be read.
     ///
     /// # Errors
-    /// [`Error::NoSegment`], [`Error::Io`].
+    /// [`Error::NoSegment`].
     pub fn verify(&mut self, segment: SegmentId) -> Result<Vec<(Kind, u64)>, Error> {
-        Ok(self.verify_some(segment, None, u64::MAX)?.rotten)
+        let verified = self.verify_some(segment, None, u64::MAX)?;
+        Ok([verified.rotten, verified.unreadable].concat())
     }
 
     /// Proves entries after `cursor` until about `most` bytes are read: a scrub in steps.
     ///
     /// # Errors
-    /// [`Error::NoSegment`], [`Error::Io`].
+    /// [`Error::NoSegment`].
     pub fn verify_some(
         &mut self,
         segment: SegmentId,
@@ -208,14 +211,23 @@ impl Store {
                 return Ok(verified);
             }
             match pack.read(&mut self.files, kind, number) {
+                Ok(_) => {}
                 Err(Error::Rotten { .. }) => verified.rotten.push((kind, number)),
-                other => drop(other?),
+                Err(_) => verified.unreadable.push((kind, number)),
             }
             verified.bytes += u64::from(spot.length);
             verified.next = Some((kind, number));
         }
         verified.next = None;
         Ok(verified)
+    }
+
+    /// Gives an entry up as rotten, such as one that the disk can read no more: it is no longer
+    /// there and may be appended anew.
+    pub fn condemn(&mut self, segment: SegmentId, kind: Kind, number: u64) {
+        if let Some(pack) = self.packs.get_mut(&segment) {
+            pack.rot(kind, number);
+        }
     }
 
     /// Removes a segment with everything in it, durably. One that is not there is no error.
@@ -227,11 +239,13 @@ impl Store {
         self.packs.remove(&segment);
         self.failed.remove(&Target::Pack(segment));
         self.dirty.remove(&Target::Pack(segment));
+        self.done.withdraw(segment, &|_, _| false);
         pack::remove(self.files.disk().as_ref(), &self.dirs.packs, segment)
     }
 
     /// Writes a segment's pack anew with its head and what `keep` says, durably. Rotten entries
-    /// go. What waited for a commit is committed first.
+    /// go. What waited for a commit is committed first; waiting proofs of what is not kept are
+    /// taken back.
     ///
     /// # Errors
     /// [`Error::NoSegment`]; [`Error::Full`], [`Error::Io`] and its kin: then the pack is as
@@ -256,6 +270,7 @@ impl Store {
                     .map_err(|e| self.explain(e, bytes))?;
                 self.packs
                     .insert(segment, Pack::new(segment, head, log, index));
+                self.done.withdraw(segment, keep);
                 named
             }
             Err(error) => {

@@ -1,5 +1,12 @@
 //! A store beside a model of what it promised; both take the same steps, on a disk that fails.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's helper fails the test"
+)]
+
+mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,23 +15,10 @@ use std::sync::Arc;
 use karez_protocol::id::SegmentId;
 use karez_store::{Commit, Error, Kind, MemDisk, Recovery, Store};
 
+pub(crate) use script::{Step, payload, script};
+
 pub(crate) const DIR: &str = "/data";
 pub(crate) const JOURNALS: [&str; 2] = ["ledger", "receipts"];
-
-/// One step of a workload.
-#[derive(Clone, Debug)]
-pub(crate) enum Step {
-    Create(u8),
-    Append(u8, Kind, u64, usize),
-    Commit,
-    Rewrite(u8, u64),
-    Remove(u8),
-    Note(usize, usize),
-    Checkpoint(usize, usize),
-    SaveIndex,
-    Read(u8, Kind, u64),
-    Reopen,
-}
 
 type Entries = BTreeMap<(Kind, u64), Vec<u8>>;
 type Lines = BTreeMap<u64, Vec<u8>>;
@@ -38,8 +32,8 @@ struct Promise {
 
 #[derive(Clone, Debug, Default)]
 struct Ledger {
-    /// One of these must be contained.
-    must: Vec<Lines>,
+    /// One of these must be contained, with everything proved from its position on.
+    must: Vec<(u64, Lines)>,
     may: Vec<(u64, Vec<u8>)>,
     written: u64,
 }
@@ -53,17 +47,6 @@ pub(crate) struct World {
 
 pub(crate) fn segment(n: u8) -> SegmentId {
     SegmentId([n; 16])
-}
-
-/// The bytes of an entry: its name decides them.
-pub(crate) fn payload(of: u8, kind: Kind, number: u64, length: usize) -> Vec<u8> {
-    let seed = format!("{of} {kind} {number} {length}");
-    let mut out = vec![0; length];
-    blake3::Hasher::new()
-        .update(seed.as_bytes())
-        .finalize_xof()
-        .fill(&mut out);
-    out
 }
 
 impl World {
@@ -190,18 +173,20 @@ impl World {
 
     fn rewrite(&mut self, n: u8, modulus: u64) -> Result<(), Error> {
         let store = self.store.as_mut().unwrap();
-        let keep = |_, number: u64| number % modulus == 0;
+        let keep = |_, number: u64| number.is_multiple_of(modulus);
         if !store.has_segment(segment(n)) {
             return Ok(());
         }
         let rewritten = store.rewrite_segment(segment(n), &keep);
         let promise = self.segments.entry(n).or_default();
         if let Some(must) = &mut promise.must {
-            must.retain(|(_, number), _| number % modulus == 0);
+            must.retain(|(_, number), _| number.is_multiple_of(modulus));
         }
         rewritten?;
         // What was kept was durable before.
-        promise.may.retain(|(_, number), _| number % modulus == 0);
+        promise
+            .may
+            .retain(|(_, number), _| number.is_multiple_of(modulus));
         promise.must = Some(promise.may.clone())
             .filter(|_| false)
             .or(promise.must.take());
@@ -219,15 +204,17 @@ impl World {
             Ok(first) => {
                 let lines: Lines = (first..).zip(lines).collect();
                 ledger.may = lines.clone().into_iter().collect();
-                ledger.must = vec![lines];
+                ledger.must = vec![(0, lines)];
                 Ok(())
             }
             Err(error) => {
                 // The old or the new; the new one's positions are not known.
+                let known = ledger.may.iter().map(|(position, _)| *position);
+                let next = known.filter(|p| *p != u64::MAX).max().map_or(0, |p| p + 1);
                 ledger
                     .may
                     .extend(lines.into_iter().map(|line| (u64::MAX, line)));
-                ledger.must.push(Lines::new());
+                ledger.must.push((next, Lines::new()));
                 Err(error)
             }
         }
@@ -263,12 +250,11 @@ impl World {
                 .find(|(position, _)| *position == note.position());
             if let Some((position, bytes)) = line.cloned() {
                 if ledger.must.is_empty() {
-                    ledger.must.push(Lines::new());
+                    ledger.must.push((0, Lines::new()));
                 }
-                ledger
-                    .must
-                    .iter_mut()
-                    .for_each(|must| drop(must.insert(position, bytes.clone())));
+                for (_, must) in ledger.must.iter_mut().filter(|(from, _)| *from <= position) {
+                    must.insert(position, bytes.clone());
+                }
             }
         }
     }
@@ -282,7 +268,7 @@ impl World {
             }
         }
         for (n, ledger) in &mut self.ledgers {
-            ledger.must = vec![lines(store, JOURNALS[*n])?];
+            ledger.must = vec![(0, lines(store, JOURNALS[*n])?)];
         }
         Ok(())
     }
@@ -324,7 +310,7 @@ impl World {
         }
         for (n, ledger) in &mut self.ledgers {
             let there = lines(store, JOURNALS[*n]).unwrap();
-            let kept = |must: &Lines| must.iter().all(|(p, line)| there.get(p) == Some(line));
+            let kept = |(_, must): &(u64, Lines)| must.iter().all(|(p, l)| there.get(p) == Some(l));
             assert!(
                 ledger.must.is_empty() || ledger.must.iter().any(kept),
                 "journal {n} lost lines"
@@ -335,7 +321,7 @@ impl World {
                     "journal {n} made up a line"
                 );
             }
-            ledger.must = vec![there];
+            ledger.must = vec![(0, there)];
         }
     }
 }
@@ -377,50 +363,4 @@ pub(crate) fn lines(store: &mut Store, name: &str) -> Result<Lines, Error> {
     })?;
     assert_eq!(rotten, 0);
     Ok(lines)
-}
-
-/// A workload that meets every kind of step, twice over, on three segments and two journals.
-pub(crate) fn script() -> Vec<Step> {
-    use Kind::{Chunk, Note, Record};
-    let mut steps = vec![Step::Create(1), Step::Note(0, 30)];
-    for round in 0..2 {
-        let base = round * 20;
-        steps.extend((base..base + 6).map(|n| Step::Append(1, Chunk, n, 3000)));
-        steps.extend([
-            Step::Append(1, Record, base, 500),
-            Step::Commit,
-            Step::Create(2),
-        ]);
-        steps.extend((base..base + 3).map(|n| Step::Append(2, Chunk, n, 700 + n as usize)));
-        steps.extend([
-            Step::Append(2, Note(3), base, 0),
-            Step::Note(0, 100),
-            Step::Note(1, 5),
-            Step::Commit,
-        ]);
-        steps.extend([
-            Step::Append(1, Chunk, base + 9, 9000),
-            Step::SaveIndex,
-            Step::Note(1, 700),
-        ]);
-        steps.extend([
-            Step::Read(1, Chunk, base),
-            Step::Commit,
-            Step::Checkpoint(0, 3),
-        ]);
-        steps.extend([
-            Step::Append(1, Chunk, base + 10, 64),
-            Step::Rewrite(1, 2),
-            Step::Commit,
-            Step::Reopen,
-        ]);
-        steps.extend([
-            Step::Create(3),
-            Step::Append(3, Chunk, 1, 1),
-            Step::Commit,
-            Step::Remove(3),
-        ]);
-        steps.extend([Step::Append(2, Record, base, 4000), Step::Commit]);
-    }
-    steps
 }

@@ -1,0 +1,122 @@
+//! The operating system's disk.
+#![allow(clippy::unwrap_used, reason = "a helper fails its test")]
+#![allow(clippy::single_range_in_vec_init, reason = "runs are ranges")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use karez_protocol::id::SegmentId;
+use karez_store::{Blobs, Disk, Error, Kind, OpenMode, RealDisk, Store, write_atomically};
+
+const A: SegmentId = SegmentId([0xaa; 16]);
+
+fn open(dir: &Path) -> Store {
+    let (store, recovery) = Store::open(Arc::new(RealDisk), dir).unwrap();
+    assert!(recovery.is_clean(), "{recovery:?}");
+    store
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_store_on_a_real_disk_keeps_what_it_is_given() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("a/b");
+    let mut store = open(&dir);
+    store.create_segment(A, b"head").unwrap();
+    for n in 0..1000 {
+        store
+            .append(A, Kind::Chunk, n, &n.to_le_bytes().repeat(100))
+            .unwrap();
+    }
+    store.journal_append("ledger", b"line").unwrap();
+    assert_eq!(store.commit().unwrap().entries.len(), 1000);
+    store
+        .append(A, Kind::Chunk, 1000, b"not committed")
+        .unwrap();
+    drop(store);
+
+    let mut store = open(&dir);
+    assert!(store.contains(A, Kind::Chunk, 999));
+    store.rewrite_segment(A, &|_, n| n < 10).unwrap();
+    store.close().unwrap();
+    let mut store = open(&dir);
+    assert_eq!(
+        store.read(A, Kind::Chunk, 9).unwrap(),
+        9u64.to_le_bytes().repeat(100)
+    );
+    assert!(!store.contains(A, Kind::Chunk, 10));
+    assert!(store.space().unwrap().free > 0);
+    store.remove_segment(A).unwrap();
+    assert!(store.bytes_total() > 8192);
+}
+
+#[test]
+fn a_second_process_is_refused_until_the_first_lets_go() {
+    let temporary = tempfile::tempdir().unwrap();
+    let first = open(temporary.path());
+    let second = Store::open(Arc::new(RealDisk), temporary.path()).map(drop);
+    let error = second.unwrap_err();
+    assert!(matches!(error, Error::Locked));
+    assert!(error.to_string().contains("in use by another process"));
+    // The lock is the kernel's: another program meets it too.
+    let lock = temporary.path().join("lock");
+    let tried = || {
+        std::process::Command::new("flock")
+            .args(["-n".as_ref(), lock.as_os_str(), "true".as_ref()])
+            .status()
+    };
+    if let Ok(status) = tried() {
+        assert!(!status.success());
+        drop(first);
+        assert!(tried().unwrap().success());
+    }
+}
+
+#[test]
+fn nobody_else_may_read_the_files() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("data");
+    let mut store = open(&dir);
+    store.create_segment(A, b"head").unwrap();
+    store.save_index().unwrap();
+    write_atomically(&RealDisk, &dir.join("key"), b"secret").unwrap();
+    let blobs = Blobs::open(Arc::new(RealDisk), &dir.join("ingest")).unwrap();
+    blobs.create("00").unwrap().sync().unwrap();
+    for file in [
+        "lock",
+        "key",
+        "ingest/00",
+        &format!("packs/{A}.pack"),
+        &format!("packs/{A}.index"),
+    ] {
+        assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
+    }
+    for made in ["", "packs", "journals", "ingest"] {
+        assert_eq!(mode(&dir.join(made)), 0o700, "{made}");
+    }
+}
+
+#[test]
+fn files_behave_as_the_trait_says() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("f");
+    let file = RealDisk.open(&path, OpenMode::CreateNew).unwrap();
+    assert!(RealDisk.open(&path, OpenMode::CreateNew).is_err());
+    assert!(file.is_empty().unwrap());
+    file.write_at(3, b"abc").unwrap();
+    let mut bytes = [1; 6];
+    file.read_at(0, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"\0\0\0abc");
+    let short = file.read_at(1, &mut bytes).unwrap_err();
+    assert_eq!(short.kind(), std::io::ErrorKind::UnexpectedEof);
+    file.set_len(4).unwrap();
+    file.sync().unwrap();
+    assert_eq!(RealDisk.len(&path).unwrap(), Some(4));
+    assert_eq!(RealDisk.len(&temporary.path().join("none")).unwrap(), None);
+    let entries = RealDisk.entries(temporary.path()).unwrap();
+    assert_eq!(entries[0].name, "f");
+}
