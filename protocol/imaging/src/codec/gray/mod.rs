@@ -55,8 +55,8 @@ struct Shape {
 
 #[derive(Clone)]
 enum Engine {
-    Mid(Box<Model<24, 28, 1>>),
-    Best(Box<Model<32, 36, 8>>),
+    Mid(Box<Model<6, 7, 1>>),
+    Best(Box<Model<8, 9, 8>>),
 }
 
 /// Samples of the last two whole frames and of the current one, and their absolute errors.
@@ -283,9 +283,9 @@ struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    fn code<K: Coder, const N: usize, const R: usize, const C: usize>(
+    fn code<K: Coder, const G: usize, const H: usize, const C: usize>(
         &mut self,
-        model: &mut Model<N, R, C>,
+        model: &mut Model<G, H, C>,
         coder: &mut K,
         samples: &mut [u16],
     ) {
@@ -336,9 +336,9 @@ impl Frames<'_> {
     }
 
     /// At the first row of a frame or of a part.
-    fn start<const N: usize, const R: usize, const C: usize>(
+    fn start<const G: usize, const H: usize, const C: usize>(
         &mut self,
-        model: &mut Model<N, R, C>,
+        model: &mut Model<G, H, C>,
         looks: bool,
     ) {
         if looks {
@@ -352,16 +352,16 @@ impl Frames<'_> {
         }
     }
 
-    fn push_below<const N: usize, const R: usize, const C: usize>(
+    fn push_below<const G: usize, const H: usize, const C: usize>(
         &self,
-        model: &mut Model<N, R, C>,
+        model: &mut Model<G, H, C>,
     ) {
         self.push(model, (*self.row + 1).min(self.shape.rows - 1));
     }
 
-    fn push<const N: usize, const R: usize, const C: usize>(
+    fn push<const G: usize, const H: usize, const C: usize>(
         &self,
-        model: &mut Model<N, R, C>,
+        model: &mut Model<G, H, C>,
         row: usize,
     ) {
         let range = row * self.shape.columns..(row + 1) * self.shape.columns;

@@ -1,7 +1,7 @@
 //! One row of samples, predicted by least squares solved per block of columns, its residuals coded
 //! as mixed binary decisions.
 use super::context::{Context, Errors, Near};
-use super::lsq::{Normal, dot};
+use super::lsq::{Four, Normal, dot};
 use super::residual::Residuals;
 use super::taps::Taps;
 use super::window::{CURRENT, PAD, Window};
@@ -25,16 +25,16 @@ const RIGHT: f32 = 0.3;
 const RIDGE: f32 = 0.02;
 
 #[derive(Clone)]
-pub(super) struct Model<const N: usize, const R: usize, const C: usize> {
+pub(super) struct Model<const G: usize, const H: usize, const C: usize> {
     setup: Setup,
     taps: Taps,
     pub(super) window: Window,
     pub(super) errors: Errors,
-    blocks: Vec<Normal<N, R>>,
-    all: Normal<N, R>,
-    weights: [[f32; N]; 2],
-    seen: Vec<[f32; R]>,
-    weighted: Vec<[f32; N]>,
+    blocks: Vec<Normal<G, H>>,
+    all: Normal<G, H>,
+    weights: [[Four; G]; 2],
+    seen: Vec<[Four; H]>,
+    weighted: Vec<[Four; G]>,
     bias: Bias,
     residuals: Residuals<C>,
 }
@@ -50,19 +50,19 @@ pub(super) struct Row<'a> {
     pub(super) before: Option<(&'a [f32], &'a [f32])>,
 }
 
-impl<const N: usize, const R: usize, const C: usize> Model<N, R, C> {
+impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
     pub(super) fn new(setup: Setup, width: usize) -> Self {
         let blocks = width.div_ceil(setup.block);
         let window = Window::new(width);
         Self {
             setup,
-            taps: Taps::new(N / 4, false, window.stride),
+            taps: Taps::new(G, false, window.stride),
             errors: Errors::new(width),
             blocks: vec![Normal::new(); blocks + 2],
             all: Normal::new(),
-            weights: [[0.0; N]; 2],
-            seen: vec![[0.0; R]; setup.block],
-            weighted: vec![[0.0; N]; setup.block],
+            weights: [[[0.0; 4]; G]; 2],
+            seen: vec![[[0.0; 4]; H]; setup.block],
+            weighted: vec![[[0.0; 4]; G]; setup.block],
             bias: Bias::new(),
             residuals: Residuals::new(),
             window,
@@ -72,10 +72,10 @@ impl<const N: usize, const R: usize, const C: usize> Model<N, R, C> {
     /// Switches the neighbourhood to the one with, or without, earlier frames.
     pub(super) fn use_frames(&mut self, frames: bool) {
         if self.taps.frames != frames {
-            self.taps = Taps::new(N / 4, frames, self.window.stride);
+            self.taps = Taps::new(G, frames, self.window.stride);
             self.blocks.fill(Normal::new());
             self.all = Normal::new();
-            self.weights = [[0.0; N]; 2];
+            self.weights = [[[0.0; 4]; G]; 2];
         }
     }
 
@@ -129,7 +129,7 @@ impl<const N: usize, const R: usize, const C: usize> Model<N, R, C> {
     ) -> usize {
         let i = self.window.row(CURRENT) + x;
         let near = Near::read(&self.window, i, self.taps.frames);
-        let features: [f32; N] = self.taps.features(&self.window.v, i, &near);
+        let features: [Four; G] = self.taps.features(&self.window.v, i, &near);
         let mut guesses = [0.0f32; 2];
         guesses[0] = sane(
             near.mean + dot(&self.weights[0], &features),
@@ -172,11 +172,12 @@ impl<const N: usize, const R: usize, const C: usize> Model<N, R, C> {
         }
         let spread = context.activity + 0.3;
         let weight = 1.0 / (spread * spread);
-        self.seen[slot][..N].copy_from_slice(&features);
-        self.seen[slot][N] = value - near.mean;
-        for (to, feature) in self.weighted[slot].iter_mut().zip(&features) {
-            *to = feature * weight;
+        let (seen, weighted) = (&mut self.seen[slot], &mut self.weighted[slot]);
+        for g in 0..G {
+            seen[g] = features[g];
+            weighted[g] = features[g].map(|feature| feature * weight);
         }
+        seen[G][0] = value - near.mean;
         1
     }
 }

@@ -1,5 +1,6 @@
 //! Which neighbours predict a sample: groups of four side by side.
 use super::context::Near;
+use super::lsq::Four;
 use super::window::{BEFORE, BEFORE2, CURRENT};
 
 /// Row and first column of a group, relative to the sample, within one frame.
@@ -33,13 +34,10 @@ const FRAMES: [(usize, isize, isize); 10] = [
 /// The same for at most five groups.
 const FRAMES_FEW: [(usize, isize, isize); 5] =
     [(0, 0, -4), (1, 0, -1), (0, -1, -1), (1, 1, -1), (0, -2, -1)];
-/// The feature of this place, a far one in its group, is the difference of the frames' means.
-const FRAME_STEP: usize = 7;
 
 #[derive(Clone, Copy)]
 pub(super) struct Taps {
     pub(super) frames: bool,
-    groups: usize,
     /// Offset in the window, and whether the group is of an earlier frame.
     at: [(isize, bool); 10],
 }
@@ -57,23 +55,23 @@ impl Taps {
             let row = [CURRENT, BEFORE, BEFORE2][back] as isize - CURRENT as isize + dy;
             *at = (row * stride as isize + dx, back > 0);
         }
-        Self { frames, groups, at }
+        Self { frames, at }
     }
 
     /// Neighbours minus the local mean of their frame.
     #[inline(always)]
-    pub(super) fn features<const N: usize>(&self, v: &[f32], i: usize, near: &Near) -> [f32; N] {
-        let mut features = [0.0; N];
-        for (four, &(offset, earlier)) in features.chunks_exact_mut(4).zip(&self.at) {
+    pub(super) fn features<const G: usize>(&self, v: &[f32], i: usize, near: &Near) -> [Four; G] {
+        let mut features = [[0.0; 4]; G];
+        for (four, &(offset, earlier)) in features.iter_mut().zip(&self.at) {
             let mean = if earlier { near.mean_before } else { near.mean };
             let from = i.wrapping_add_signed(offset);
-            for (to, v) in four.iter_mut().zip(&v[from..from + 4]) {
-                *to = v - mean;
+            let place = &v[from..from + 4];
+            for l in 0..4 {
+                four[l] = place[l] - mean;
             }
         }
-        debug_assert_eq!(self.groups * 4, N);
         if self.frames {
-            features[FRAME_STEP] = near.mean_before - near.mean;
+            features[1][3] = near.mean_before - near.mean;
         }
         features
     }
