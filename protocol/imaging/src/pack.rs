@@ -232,9 +232,13 @@ fn kind(layout: Layout) -> Kind {
 
 /// The codec made for the layout.
 fn image_codec(job: &Job<'_>) -> Option<CodecId> {
-    match job.layout {
-        Layout::Native { pixels, .. } if pixels.samples == 1 && job.level != Level::Fast => {
-            Some(CodecId::GRAY)
+    match (job.layout, job.level) {
+        (Layout::Native { pixels, .. }, level) if pixels.samples == 1 => {
+            Some(if level == Level::Fast {
+                CodecId::FAST
+            } else {
+                CodecId::GRAY
+            })
         }
         _ => None,
     }

@@ -23,6 +23,8 @@ impl CodecId {
     pub const ZSTD: Self = Self(1);
     /// Native samples of one channel, version 1.
     pub const GRAY: Self = Self(2);
+    /// Native samples of one channel, fast, version 1.
+    pub const FAST: Self = Self(3);
 
     /// A short name for tables and status lines.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl CodecId {
             Self::STORED => "stored",
             Self::ZSTD => "zstd",
             Self::GRAY => "gray",
+            Self::FAST => "fast",
             _ => "unknown",
         }
     }

@@ -1,7 +1,9 @@
 //! The codecs behind one door. A codec may build on the state that its predecessor part left.
 pub(crate) mod bytes;
+mod fast;
 mod gray;
 mod logistic;
+mod map;
 mod range;
 mod samples;
 mod varint;
@@ -60,6 +62,10 @@ pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Op
             };
             bytes::encode(job.raw, window, level)
         }
+        (CodecId::FAST, None) => match job.layout {
+            Layout::Native { pixels, .. } => fast::encode(job.raw, &pixels),
+            _ => None,
+        },
         (CodecId::GRAY, state) => {
             let Layout::Native { pixels, first_row } = job.layout else {
                 return None;
@@ -98,6 +104,7 @@ pub(crate) fn decode(
             let window = bytes::slide(window, &raw);
             Ok((raw, Some(State::Bytes(window))))
         }
+        (CodecId::FAST, None) => Ok((fast::decode(packed, raw_len)?, None)),
         (CodecId::GRAY, state) => {
             let state = match state {
                 Some(State::Gray(gray)) => Some(*gray),

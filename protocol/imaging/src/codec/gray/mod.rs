@@ -1,17 +1,16 @@
 //! Codec `GRAY`: native samples of one channel, frame after frame.
 mod context;
 mod lsq;
-mod map;
 mod model;
 mod residual;
 mod taps;
 mod window;
 
+use super::map::{self, Map};
 use super::range::{Coder, Decoder, Encoder};
 use super::samples::{self, Form};
 use super::{Corrupt, varint};
 use crate::part::Level;
-use map::Map;
 use model::{Model, Row, Setup};
 
 /// Frames of more samples are coded without a look at earlier frames.
@@ -134,9 +133,7 @@ pub(crate) fn decode(
         mask: flags & MASK != 0,
     };
     gray.code(&mut coder, &mut samples, &cast);
-    for sample in &mut samples {
-        *sample = gray.map.back(*sample);
-    }
+    gray.map.invert(&mut samples);
     let mut raw = samples::to_bytes(&samples, gray.shape.form);
     raw.extend_from_slice(tail);
     Ok((raw, gray))
@@ -227,10 +224,7 @@ impl Gray {
         }
         out.extend_from_slice(tail);
         self.map = map;
-        let forward = self.map.forward();
-        for sample in &mut samples {
-            *sample = forward[usize::from(*sample)];
-        }
+        self.map.apply(&mut samples);
         let mut coder = Encoder::new();
         self.code(
             &mut coder,

@@ -1,14 +1,13 @@
 //! Samples to small numbers without holes: the lowest value 0, a gap above it closed, and, when
 //! less than half of the range is used at all, only used values.
-use crate::codec::bytes;
-use crate::codec::{Corrupt, varint};
+use super::{Corrupt, bytes, varint};
 
 const VALUES: usize = 1 << 16;
 /// More than this share of the lowest value (1 / 200) makes it padding.
 const MASK_SHARE: usize = 200;
 
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(super) struct Map {
+pub(crate) struct Map {
     low: u16,
     /// The second lowest value; the lowest again when there is none.
     second: u16,
@@ -18,12 +17,12 @@ pub(super) struct Map {
 }
 
 /// What the samples of one part need.
-pub(super) struct Found {
+pub(crate) struct Found {
     used: Vec<u16>,
-    pub(super) mask: bool,
+    pub(crate) mask: bool,
 }
 
-pub(super) fn find(samples: &[u16]) -> Found {
+pub(crate) fn find(samples: &[u16]) -> Found {
     let mut counts = vec![0u32; VALUES];
     for &sample in samples {
         counts[usize::from(sample)] += 1;
@@ -40,7 +39,7 @@ pub(super) fn find(samples: &[u16]) -> Found {
 
 impl Map {
     /// The map for a first part.
-    pub(super) fn new(found: &Found) -> Self {
+    pub(crate) fn new(found: &Found) -> Self {
         let used = &found.used;
         let low = used.first().copied().unwrap_or(0);
         let second = used.get(1).copied().unwrap_or(low);
@@ -56,7 +55,7 @@ impl Map {
     }
 
     /// The map that also takes another part's samples.
-    pub(super) fn widened(&self, found: &Found) -> Self {
+    pub(crate) fn widened(&self, found: &Found) -> Self {
         if self.used.is_empty() {
             let dense = Self {
                 used: Vec::new(),
@@ -90,7 +89,7 @@ impl Map {
     }
 
     /// The largest number that a sample maps to.
-    pub(super) fn max(&self) -> u16 {
+    pub(crate) fn max(&self) -> u16 {
         match self.used.len() {
             0 if self.second == self.low => 0,
             0 => (self.high - self.second).saturating_add(1),
@@ -98,8 +97,23 @@ impl Map {
         }
     }
 
+    /// Samples to numbers, in place.
+    pub(crate) fn apply(&self, samples: &mut [u16]) {
+        let forward = self.forward();
+        for sample in samples {
+            *sample = forward[usize::from(*sample)];
+        }
+    }
+
+    /// Numbers to samples, in place.
+    pub(crate) fn invert(&self, numbers: &mut [u16]) {
+        for number in numbers {
+            *number = self.back(*number);
+        }
+    }
+
     /// Numbers by sample.
-    pub(super) fn forward(&self) -> Vec<u16> {
+    pub(crate) fn forward(&self) -> Vec<u16> {
         let mut table = vec![0; VALUES];
         for n in 0..=self.max() {
             table[usize::from(self.back(n))] = n;
@@ -109,7 +123,7 @@ impl Map {
 
     /// The sample of a number.
     #[inline]
-    pub(super) fn back(&self, n: u16) -> u16 {
+    pub(crate) fn back(&self, n: u16) -> u16 {
         if !self.used.is_empty() {
             return self.used.get(usize::from(n)).copied().unwrap_or(self.high);
         }
@@ -122,7 +136,7 @@ impl Map {
 
     /// `0` | low | second - low | high - second, or
     /// `1` | length of the list | length packed | zstd of the varints of its steps.
-    pub(super) fn put(&self, to: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn put(&self, to: &mut Vec<u8>) -> Option<()> {
         if self.used.is_empty() {
             to.push(0);
             varint::put(to, u64::from(self.low));
@@ -144,7 +158,7 @@ impl Map {
         Some(())
     }
 
-    pub(super) fn take(from: &mut &[u8]) -> Result<Self, Corrupt> {
+    pub(crate) fn take(from: &mut &[u8]) -> Result<Self, Corrupt> {
         let (&form, rest) = from.split_first().ok_or(Corrupt)?;
         *from = rest;
         let step = |from: &mut &[u8], base: u16| -> Result<u16, Corrupt> {
