@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use karez_quic::{Lane, Room, Session, SessionEnd, Wake};
+use karez_quic::{LANES, Lane, Room, Session, SessionEnd, Wake};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -31,8 +31,8 @@ struct Shared(Mutex<Queues>);
 #[derive(Default)]
 struct Queues {
     incoming: VecDeque<(Lane, Bytes)>,
-    /// By place in [`Lane::ALL`].
-    outgoing: [VecDeque<Bytes>; Lane::ALL.len()],
+    /// By place in [`LANES`].
+    outgoing: [VecDeque<Bytes>; LANES.len()],
     end: Option<SessionEnd>,
 }
 
@@ -41,7 +41,10 @@ struct Queues {
 #[must_use]
 pub fn bridge(engine: Arc<Notify>, wake: Wake) -> (Port, BridgeSession) {
     let shared = Arc::new(Shared::default());
-    let port = Port { shared: shared.clone(), wake };
+    let port = Port {
+        shared: shared.clone(),
+        wake,
+    };
     (port, BridgeSession { shared, engine })
 }
 
@@ -62,19 +65,24 @@ impl Port {
     /// Whether a frame of `lane` is wanted now.
     #[must_use]
     pub fn room(&self, lane: Lane) -> bool {
-        let bound = if lane == Lane::Control { BRIDGE_CONTROL } else { BRIDGE_BULK };
+        let bound = if lane == Lane::Control {
+            BRIDGE_CONTROL
+        } else {
+            BRIDGE_BULK
+        };
         self.shared.with(|q| q.outgoing[place(lane)].len() < bound)
     }
 
     /// Whether any class's lane has room.
     #[must_use]
     pub fn room_for_bulk(&self) -> bool {
-        Lane::ALL.into_iter().skip(1).all(|lane| self.room(lane))
+        LANES.into_iter().skip(1).all(|lane| self.room(lane))
     }
 
     /// Gives a frame to the connection.
     pub fn push(&self, lane: Lane, frame: Bytes) {
-        self.shared.with(|q| q.outgoing[place(lane)].push_back(frame));
+        self.shared
+            .with(|q| q.outgoing[place(lane)].push_back(frame));
         self.wake.wake();
     }
 
@@ -97,8 +105,10 @@ impl Session for BridgeSession {
 
     fn poll_transmit(&mut self, room: Room) -> Option<(Lane, Bytes)> {
         let next = self.shared.with(|q| {
-            let lanes = Lane::ALL.into_iter().filter(|lane| room.has(*lane));
-            lanes.into_iter().find_map(|lane| Some((lane, q.outgoing[place(lane)].pop_front()?)))
+            let lanes = LANES.into_iter().filter(|lane| room.has(*lane));
+            lanes
+                .into_iter()
+                .find_map(|lane| Some((lane, q.outgoing[place(lane)].pop_front()?)))
         });
         if next.is_some() {
             self.engine.notify_one();

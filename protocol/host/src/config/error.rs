@@ -1,14 +1,15 @@
 //! What can be wrong with a configuration.
 
+use std::fmt;
+
 use super::nearest::nearest;
 use super::table::{Key, Unfit};
 use crate::exit::Failure;
 
 /// What is wrong, where, and the fix. Every one of them is wrong usage (exit status 2).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigError {
     /// The file is not TOML.
-    #[error("the configuration is not TOML: {message} ({place})")]
     Syntax {
         /// File and line.
         place: String,
@@ -16,7 +17,6 @@ pub enum ConfigError {
         message: String,
     },
     /// No such key.
-    #[error("unknown key `{key}` ({place}). The nearest known key is `{nearest}`")]
     UnknownKey {
         /// What was written, with its section.
         key: String,
@@ -26,7 +26,6 @@ pub enum ConfigError {
         nearest: String,
     },
     /// The value has the wrong type or does not fit.
-    #[error("bad value for `{key}`: {message} ({place})")]
     BadValue {
         /// Whose value, with its section. Empty when the parser does not say.
         key: String,
@@ -36,7 +35,6 @@ pub enum ConfigError {
         message: String,
     },
     /// `--set` without an equals sign.
-    #[error("`--set {text}` sets nothing. Write `--set key=value`")]
     NotAnAssignment {
         /// What was given.
         text: String,
@@ -67,34 +65,47 @@ impl ConfigError {
             message: unfit.message.clone(),
         }
     }
-}
 
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        match error {
-            ConfigError::Syntax { place, message } => {
-                Self::usage(format!("the configuration is not TOML: {message}"))
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Syntax { place, message } => {
+                Failure::usage(format!("the configuration is not TOML: {message}"))
                     .at(place)
                     .fix("Correct that line")
             }
-            ConfigError::UnknownKey {
+            Self::UnknownKey {
                 key,
                 place,
                 nearest,
-            } => Self::usage(format!("unknown key `{key}`"))
+            } => Failure::usage(format!("unknown key `{key}`"))
                 .at(place)
                 .fix(format!("The nearest known key is `{nearest}`")),
-            ConfigError::BadValue {
+            Self::BadValue {
                 key,
                 place,
                 message,
-            } => Self::usage(format!("bad value for `{key}`: {message}"))
+            } => Failure::usage(format!("bad value for `{key}`: {message}"))
                 .at(place)
                 .fix("Correct the value"),
-            ConfigError::NotAnAssignment { text } => {
-                Self::usage(format!("`--set {text}` sets nothing")).fix("Write `--set key=value`")
+            Self::NotAnAssignment { text } => {
+                Failure::usage(format!("`--set {text}` sets nothing"))
+                    .fix("Write `--set key=value`")
             }
         }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure().fmt(f)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        error.failure()
     }
 }
 
