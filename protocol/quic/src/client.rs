@@ -202,3 +202,35 @@ fn explain(
         cause: error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quinn::{ConnectionClose, TransportErrorCode};
+
+    use super::*;
+
+    #[test]
+    fn a_hub_of_another_protocol_version_is_named_as_such() {
+        let remote = SocketAddr::from(([192, 0, 2, 1], 4433));
+        let refused = ConnectionError::ConnectionClosed(ConnectionClose {
+            error_code: TransportErrorCode::crypto(120),
+            frame_type: None,
+            reason: bytes::Bytes::new(),
+        });
+        let error = explain(refused, remote, (PeerId([1; 32]), None), Alpn::Session);
+        assert_eq!(error.retry(), Retry::Later);
+        assert_eq!(
+            error.to_string(),
+            "192.0.2.1:4433 does not speak karez/1; one of the two ends needs an update"
+        );
+    }
+
+    #[tokio::test]
+    async fn without_an_address_there_is_nothing_to_dial() {
+        let net = Arc::new(crate::net::UdpNet::new(|| [0; 32], || 0));
+        let identity = Identity::from_seed(&zeroize::Zeroizing::new([1; 32]));
+        let client = Client::new(net, identity, LinkConfig::default());
+        let dialled = client.dial(&[], PeerId([1; 32]), Alpn::Session).await;
+        assert!(matches!(dialled.map(drop), Err(DialError::NoAddress)));
+    }
+}

@@ -170,3 +170,79 @@ fn fill(
     }
     Poll::Ready(Ok(true))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use karez_protocol::id::PeerId;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::net::{Net, UdpNet};
+    use crate::{Admission, Admit, Alpn, Client, Connection, Identity, LinkConfig, Server, code};
+
+    struct Open;
+
+    impl Admit for Open {
+        fn admit(&self, _: &PeerId, _: Alpn) -> Admission {
+            Admission::Welcome
+        }
+    }
+
+    /// What the hub and then the peer say after these bytes on streams of their own.
+    async fn after(streams: &[&[u8]]) -> (End, End) {
+        let net: Arc<dyn Net> = Arc::new(UdpNet::new(|| [3; 32], || 0));
+        let identity = |seed| Identity::from_seed(&zeroize::Zeroizing::new([seed; 32]));
+        let config = LinkConfig::default();
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Server::bind(&net, local, &identity(1), &config, Arc::new(Open)).unwrap();
+        let addr = server.local_addr().unwrap();
+        let client = Client::new(net, identity(2), config);
+        let peer = identity(1).peer();
+        let conn: Connection = client.dial(&[addr], peer, Alpn::Session).await.unwrap();
+        let mut open = Vec::new();
+        for bytes in streams {
+            let mut stream = conn.quic().open_uni().await.unwrap();
+            stream.write_all(bytes).await.unwrap();
+            if bytes.ends_with(b"!") {
+                stream.finish().unwrap();
+            }
+            open.push(stream);
+        }
+        let hub = server.accept().await.unwrap();
+        let seen = timeout(Duration::from_secs(5), async {
+            loop {
+                if let Err(end) = hub.recv().await {
+                    return (end, conn.closed().await);
+                }
+            }
+        });
+        seen.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_length_above_64_kib_is_refused_before_anything_is_allocated() {
+        for length in [FRAME_MAX as u32 + 1, u32::MAX] {
+            let bytes = [&[4][..], &length.to_le_bytes()].concat();
+            let (end, told) = after(&[&bytes]).await;
+            assert_eq!(end, End::LONG_FRAME);
+            let End::Closed(close) = told else {
+                panic!("the peer was not told");
+            };
+            assert_eq!(close.code, code::BAD_FRAME);
+            assert!(close.reason.contains("64 KiB"), "{}", close.reason);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_breaks_the_framing_is_told_what_it_did() {
+        let whole = &[2, 1, 0, 0, 0, 7][..];
+        assert_eq!(after(&[&[5]]).await.0, End::BAD_LANE);
+        assert_eq!(after(&[whole, whole]).await.0, End::TWO_STREAMS);
+        assert_eq!(after(&[&[0, 9, 0, b'!']]).await.0, End::CUT_STREAM);
+        assert_eq!(after(&[&[0, 9, 0, 0, 0, b'!']]).await.0, End::CUT_STREAM);
+    }
+}

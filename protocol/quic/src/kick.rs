@@ -29,6 +29,8 @@ pub(crate) struct Kick(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// Exact after each acknowledgement; from then on never less than quinn's own count, which
+    /// leaves out bare acknowledgements.
     in_flight: u64,
     floor: u64,
     mtu: u64,
@@ -69,9 +71,8 @@ impl Kick {
 pub(crate) fn kick(conn: &quinn::Connection, packets: u64) {
     let Some(kick) = Kick::of(conn) else { return };
     {
-        let window = conn.stats().path.cwnd;
         let mut state = kick.state();
-        state.floor = state.in_flight.min(window) + packets * state.mtu + 1;
+        state.floor = state.in_flight + packets * state.mtu + 1;
     }
     // Fails only on a closed connection, which needs no kick.
     drop(conn.send_datagram(Bytes::from_static(KICK)));
@@ -171,8 +172,8 @@ impl ControllerFactory for KickFactory {
 impl Controller for Kickable {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
         let mut state = self.kick.state();
+        state.in_flight += bytes;
         if bytes >= ASKS_FOR_ACK {
-            state.in_flight += bytes;
             state.waiting_since.get_or_insert(now);
         }
         drop(state);

@@ -22,6 +22,11 @@ const RESOLVE_MAX: Duration = Duration::from_secs(10);
 /// Longest pause between two looks at a connection.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
+/// Kicks after the network came back, until one is answered: some may be lost.
+const KICKS: u32 = 5;
+/// The time between them, and after the last word before the first.
+const KICK_PAUSE: Duration = Duration::from_secs(1);
+
 /// Where the hub's addresses come from; asked before each dial, because they change.
 pub trait Resolve: Send {
     /// The addresses, best first; none when the name does not resolve now.
@@ -79,9 +84,7 @@ pub enum LinkState {
 
 /// Keeps one connection to a hub.
 pub struct Redial {
-    client: Client,
-    hub: PeerId,
-    resolve: Box<dyn Resolve>,
+    target: Target,
     policy: RedialPolicy,
     state: watch::Sender<LinkState>,
     link_up: LinkUp,
@@ -104,9 +107,11 @@ impl Redial {
             cause: String::new(),
         };
         Self {
-            client,
-            hub,
-            resolve,
+            target: Target {
+                client,
+                hub,
+                resolve,
+            },
             policy,
             state: watch::Sender::new(state),
             link_up: LinkUp(Some(link_up)),
@@ -159,7 +164,12 @@ impl Redial {
 
     async fn dial(&mut self, quiet_since: Instant) -> Connection {
         loop {
-            match self.dial_once().await {
+            let dialled = tokio::select! {
+                dialled = self.target.dial() => dialled,
+                // What was sent before the network came back is lost.
+                () = self.link_up.happens() => continue,
+            };
+            match dialled {
                 Ok(conn) => return conn,
                 Err(error) => {
                     self.down(error.to_string());
@@ -169,18 +179,13 @@ impl Redial {
         }
     }
 
-    async fn dial_once(&mut self) -> Result<Connection, DialError> {
-        let resolved = timeout(RESOLVE_MAX, self.resolve.resolve()).await;
-        let addresses = resolved.unwrap_or_default();
-        self.client.dial(&addresses, self.hub, Alpn::Session).await
-    }
-
     /// Watches a driven connection; returns the one that takes its place once it is silent for
     /// too long and the hub answers to another.
     async fn successor(&mut self, conn: &Connection) -> Connection {
         let handle = conn.handle();
         let at_start = handle.stats().down_packets;
         let mut not_before = Instant::now();
+        let mut kicks = 0;
         loop {
             let heard = handle.stats().down_packets > at_start;
             let limit = match heard {
@@ -188,20 +193,28 @@ impl Redial {
                 false => self.policy.first_word,
             };
             let silence = handle.silence().unwrap_or_default();
-            let left = limit.saturating_sub(silence);
-            let wait = left.max(not_before.saturating_duration_since(Instant::now()));
-            if wait.is_zero() {
-                let dialled = self.dial_once().await;
-                let still = handle.silence().unwrap_or_default() >= limit;
-                match dialled {
-                    Ok(next) if still => return next,
-                    _ => not_before = Instant::now() + self.next_try(silence),
+            if silence >= limit && Instant::now() >= not_before {
+                tokio::select! {
+                    dialled = self.target.dial() => {
+                        if let Ok(next) = dialled && handle.silence() >= Some(limit) {
+                            return next;
+                        }
+                    }
+                    () = self.link_up.happens() => kicks = KICKS,
                 }
-                continue;
+                not_before = Instant::now() + self.next_try(silence);
             }
+            if kicks > 0 && silence > KICK_PAUSE {
+                handle.kick();
+            }
+            kicks = kicks.saturating_sub(1);
+            let wait = match kicks {
+                0 => limit.saturating_sub(silence).clamp(KICK_PAUSE, LOOK_MAX),
+                _ => KICK_PAUSE,
+            };
             tokio::select! {
-                () = sleep(wait.min(LOOK_MAX)) => {}
-                () = self.link_up.happens() => conn.kick(),
+                () = sleep(wait) => {}
+                () = self.link_up.happens() => kicks = KICKS,
             }
         }
     }
@@ -232,6 +245,20 @@ impl Redial {
             };
             *state = LinkState::Down { since, cause };
         });
+    }
+}
+
+struct Target {
+    client: Client,
+    hub: PeerId,
+    resolve: Box<dyn Resolve>,
+}
+
+impl Target {
+    async fn dial(&mut self) -> Result<Connection, DialError> {
+        let resolved = timeout(RESOLVE_MAX, self.resolve.resolve()).await;
+        let addresses = resolved.unwrap_or_default();
+        self.client.dial(&addresses, self.hub, Alpn::Session).await
     }
 }
 

@@ -35,6 +35,8 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 const JOIN_MAX: Duration = Duration::from_secs(120);
 /// Connections waiting for [`Server::accept`].
 const BACKLOG: usize = 16;
+/// Bytes kept for one caller who has not been looked at yet, and for all of them.
+const UNSEEN_BYTES: (u64, u64) = (16 * 1024, 1024 * 1024);
 
 /// What the hub decides about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +109,11 @@ impl Server {
         admit: Arc<dyn Admit>,
     ) -> Result<Self, SetupError> {
         let mut server = tls::server_config(net, identity).map_err(|e| SetupError::tls(&e))?;
-        server.transport_config(config.transport(addr));
+        server
+            .transport_config(config.transport(addr))
+            .max_incoming(HALF_OPEN_MAX)
+            .incoming_buffer_size(UNSEEN_BYTES.0)
+            .incoming_buffer_size_total(UNSEEN_BYTES.1);
         let endpoint = endpoint(net, addr, identity, Some(server))?;
         let (stop, stopped) = watch::channel(());
         let (accepted, queue) = mpsc::channel(BACKLOG);

@@ -171,40 +171,6 @@ async fn a_frame_above_64_kib_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_fifth_connection_of_one_key_takes_the_place_of_the_most_silent() {
-    let (mut server, addr, client) = pair();
-    let mut clinics = Vec::new();
-    let mut hubs = Vec::new();
-    for _ in 0..4 {
-        clinics.push(
-            client
-                .dial(&[addr], identity(1).peer(), Alpn::Session)
-                .await
-                .unwrap(),
-        );
-        hubs.push(server.accept().await.unwrap());
-    }
-    for hub in hubs.iter().skip(1) {
-        hub.send(BULK, noise(1, 3_000)).await.unwrap();
-    }
-    for clinic in clinics.iter().skip(1) {
-        clinic.recv().await.unwrap();
-    }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let fifth = client
-        .dial(&[addr], identity(1).peer(), Alpn::Session)
-        .await
-        .unwrap();
-    let _hub = server.accept().await.unwrap();
-    let End::Closed(close) = clinics[0].closed().await else {
-        panic!("the first was not closed by the hub");
-    };
-    assert_eq!(close.code, code::REPLACED);
-    fifth.send(BULK, noise(2, 100)).await.unwrap();
-    assert!(clinics[3].send(BULK, noise(2, 100)).await.is_ok());
-}
-
-#[tokio::test]
 async fn a_clock_that_says_1901_or_1970_hinders_nobody() {
     for wall in [-2_177_452_800, -1, 0, i64::MAX] {
         let (mut server, addr, client) = support::pair_with(

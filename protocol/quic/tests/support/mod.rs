@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // Each test file uses its part.
 
 pub mod net;
+pub mod world;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

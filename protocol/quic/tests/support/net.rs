@@ -47,8 +47,11 @@ struct State {
     free: BTreeMap<IpAddr, Instant>,
     boxes: BTreeMap<SocketAddr, Inbox>,
     ports: u16,
+    blocked: Vec<SocketAddr>,
     /// Time in microseconds, sender, size of the UDP payload, whether it arrived.
     trace: Vec<(u128, SocketAddr, usize, bool)>,
+    /// Of each packet.
+    first_bytes: Vec<(IpAddr, u8)>,
 }
 
 #[derive(Default)]
@@ -69,7 +72,9 @@ impl World {
             free: BTreeMap::new(),
             boxes: BTreeMap::new(),
             ports: 40_000,
+            blocked: Vec::new(),
             trace: Vec::new(),
+            first_bytes: Vec::new(),
         })))
     }
 
@@ -83,6 +88,30 @@ impl World {
 
     pub fn set_down(&self, down: bool) {
         self.0.lock().unwrap().down = down;
+    }
+
+    /// Loses from now on whatever goes to or from the ports that a machine has open now.
+    pub fn block_ports_of(&self, last: u8) {
+        let ip = IpAddr::from([10, 0, 0, last]);
+        let mut state = self.0.lock().unwrap();
+        let open: Vec<_> = state
+            .boxes
+            .keys()
+            .copied()
+            .filter(|addr| addr.ip() == ip)
+            .collect();
+        state.blocked.extend(open);
+    }
+
+    pub fn first_bytes(&self, last: u8) -> Vec<u8> {
+        let ip = IpAddr::from([10, 0, 0, last]);
+        let state = self.0.lock().unwrap();
+        state
+            .first_bytes
+            .iter()
+            .filter(|(from, _)| *from == ip)
+            .map(|(_, byte)| *byte)
+            .collect()
     }
 
     pub fn trace(&self) -> Vec<(u128, SocketAddr, usize, bool)> {
@@ -103,7 +132,8 @@ impl World {
         let mut guard = self.0.lock().unwrap();
         let state = &mut *guard;
         let now = Instant::now();
-        let lost = state.draw() < state.link.loss || state.down;
+        let blocked = state.blocked.contains(&from) || state.blocked.contains(&to);
+        let lost = state.draw() < state.link.loss || state.down || blocked;
         let free = state.free.entry(from.ip()).or_insert(now);
         let starts = (*free).max(now);
         let full = starts - now > state.link.queue;
@@ -111,6 +141,7 @@ impl World {
         state
             .trace
             .push(((now - state.start).as_micros(), from, packet.len(), arrives));
+        state.first_bytes.push((from.ip(), packet[0]));
         if full {
             return;
         }
@@ -146,7 +177,7 @@ impl Net for Machine {
         let mut state = self.world.0.lock().unwrap();
         let port = match addr.port() {
             0 => {
-                state.ports += 1;
+                state.ports = 40_000 + (state.ports - 39_999) % 20_000;
                 state.ports
             }
             port => port,
