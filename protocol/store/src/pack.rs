@@ -32,6 +32,8 @@ pub(crate) struct Pack {
     saved: u64,
     /// The index changed without the pack: rot was found.
     stale: bool,
+    /// Part of the pack could not be read: its index is not for keeping.
+    guessed: bool,
 }
 
 struct Pending {
@@ -74,6 +76,7 @@ impl Pack {
             pending: BTreeMap::new(),
             saved: 0,
             stale: false,
+            guessed: false,
         }
     }
 
@@ -118,6 +121,7 @@ impl Pack {
             }
         });
         let tail = tail.map_err(|e| broken_off(e, &place))?;
+        let guessed = tail.unreadable;
         let last = if tail.last == 0 {
             cached.last
         } else {
@@ -132,6 +136,7 @@ impl Pack {
         let saved = if found.rebuilt { 0 } else { covered };
         Ok(Self {
             saved,
+            guessed,
             ..Self::new(id, start.head, log, index)
         })
     }
@@ -258,7 +263,7 @@ impl Pack {
 
     /// Writes the index file if it does not say everything.
     pub(crate) fn save(&mut self, files: &mut Files, dir: &Path) -> Result<(), Error> {
-        if self.saved == self.log.durable() && !self.stale {
+        if self.guessed || (self.saved == self.log.durable() && !self.stale) {
             return Ok(());
         }
         let disk = files.disk().clone();

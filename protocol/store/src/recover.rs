@@ -89,6 +89,9 @@ pub(crate) struct Tail {
     /// Everything below was known durable when something after it was written.
     mark: u64,
     holes: Vec<Hole>,
+    /// Some holes may only be what the disk refused to read now: nothing is cut or laid over, and
+    /// the next open looks again.
+    pub(crate) unreadable: bool,
 }
 
 struct Hole {
@@ -110,8 +113,9 @@ pub(crate) fn read_tail(
         end: from,
         mark: from,
         holes: Vec::new(),
+        unreadable: false,
     };
-    let mut scan = Scan::new(file, key, from..len);
+    let mut scan = Scan::new(file, key, from..len).lenient();
     while let Some(item) = scan.next()? {
         match item {
             Item::Entry {
@@ -137,6 +141,7 @@ pub(crate) fn read_tail(
             Item::Damage(range) => tail.damaged(range),
         }
     }
+    tail.unreadable = scan.unreadable;
     Ok(tail)
 }
 
@@ -177,7 +182,7 @@ impl Tail {
         if end < self.len {
             file.set_len(end)?;
         }
-        if self.is_torn(self.mark) {
+        if self.is_batch() {
             self.write_again(file, end)?;
         }
         file.sync()?;
@@ -200,7 +205,11 @@ impl Tail {
 
     /// Whether damage here can come from a crash: after the mark, and no more than a batch.
     fn is_torn(&self, at: u64) -> bool {
-        at >= self.mark && self.len - self.mark <= MAX_TORN
+        at >= self.mark && self.is_batch() && !self.unreadable
+    }
+
+    fn is_batch(&self) -> bool {
+        self.len - self.mark <= MAX_TORN
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::disk::File;
-use crate::format::{ALIGN, Entry, FILLER, FileKey, HEADER, Parsed};
+use crate::format::{ALIGN, BLOCK, Entry, FILLER, FileKey, HEADER, Parsed};
 
 const WINDOW: usize = 1 << 20;
 const PIECE: u64 = 512;
@@ -17,6 +17,10 @@ pub(crate) struct Scan<'a> {
     end: u64,
     window: Vec<u8>,
     start: u64,
+    /// Goes on around what cannot be read.
+    lenient: bool,
+    /// Something could not be read, and passed for damage.
+    pub(crate) unreadable: bool,
 }
 
 /// What stands at a place.
@@ -54,6 +58,16 @@ impl<'a> Scan<'a> {
             end,
             window: Vec::new(),
             start,
+            lenient: false,
+            unreadable: false,
+        }
+    }
+
+    /// Sectors that the disk refuses pass for damage. When it refuses all, that is an error still.
+    pub(crate) fn lenient(self) -> Self {
+        Self {
+            lenient: true,
+            ..self
         }
     }
 
@@ -61,6 +75,7 @@ impl<'a> Scan<'a> {
     pub(crate) fn next(&mut self) -> Result<Option<Item>, ScanError> {
         self.skip_fillers()?;
         if self.at >= self.end {
+            self.must_live()?;
             return Ok(None);
         }
         let from = self.at;
@@ -86,6 +101,15 @@ impl<'a> Scan<'a> {
         Ok(self
             .bytes(start, entry.length as usize)?
             .unwrap_or_default())
+    }
+
+    /// A disk that has died on the way has no bad sectors; it has none that can be read.
+    fn must_live(&self) -> io::Result<()> {
+        let mut byte = [0];
+        if !self.unreadable || self.file.read_at(0, &mut byte).is_ok() {
+            return Ok(());
+        }
+        self.file.read_at(BLOCK, &mut byte)
     }
 
     fn skip_fillers(&mut self) -> Result<(), ScanError> {
@@ -141,29 +165,37 @@ impl<'a> Scan<'a> {
             let most = usize::try_from(self.end - offset).unwrap_or(WINDOW);
             self.window.resize(most.min(WINDOW), 0);
             self.start = offset;
-            read_around(self.file, offset, &mut self.window)?;
+            match self.file.read_at(offset, &mut self.window) {
+                Err(_) if self.lenient => {
+                    self.unreadable |= read_around(self.file, offset, &mut self.window)?;
+                }
+                read => read?,
+            }
         }
         let from = (offset - self.start) as usize;
         Ok(self.window.get(from..from + length))
     }
 }
 
-/// Reads what can be read: sectors that the disk refuses become zeros, which are no entries. When
-/// it refuses all, that is the disk's failure and not damage.
-fn read_around(file: &dyn File, offset: u64, window: &mut [u8]) -> io::Result<()> {
-    let Err(error) = file.read_at(offset, window) else {
-        return Ok(());
-    };
-    let mut some = false;
+/// Reads what can be read; what cannot becomes zeros, which are no entries. Says whether there was
+/// such a place.
+fn read_around(file: &dyn File, offset: u64, window: &mut [u8]) -> io::Result<bool> {
+    let (mut read, mut refused) = (false, None);
     let (mut at, mut rest) = (offset, window);
     while !rest.is_empty() {
         let most = (PIECE - at % PIECE).min(rest.len() as u64);
         let (piece, after) = rest.split_at_mut(most as usize);
         match file.read_at(at, piece) {
-            Ok(()) => some = true,
-            Err(_) => piece.fill(0),
+            Ok(()) => read = true,
+            Err(error) => {
+                piece.fill(0);
+                refused = Some(error);
+            }
         }
         (at, rest) = (at + most, after);
     }
-    if some { Ok(()) } else { Err(error) }
+    match refused {
+        Some(error) if !read => Err(error),
+        refused => Ok(refused.is_some()),
+    }
 }

@@ -1,91 +1,12 @@
-//! Bits flip, sectors die, index files lie: the damage is named, and everything else is there.
+//! Bits flip, sectors die: the damage is named, and everything else is there.
 #![allow(clippy::unwrap_used, reason = "a helper fails its test")]
 #![allow(clippy::single_range_in_vec_init, reason = "runs are ranges")]
 
 mod common;
 
-use std::path::{Path, PathBuf};
-
-use common::{DIR, Step, World, contents, lines, payload, segment};
-use karez_store::{Disk, Error, Kind, OpenMode, Recovery, Store, read_whole};
-
-const ENTRIES: [(Kind, u64, usize); 6] = [
-    (Kind::Chunk, 0, 100),
-    (Kind::Chunk, 1, 100),
-    (Kind::Record, 0, 61),
-    (Kind::Note(9), 4, 0),
-    (Kind::Chunk, 2, 100),
-    (Kind::Record, 1, 7),
-];
-
-fn pack() -> PathBuf {
-    Path::new(DIR).join(format!("packs/{}.pack", segment(1)))
-}
-
-fn index() -> PathBuf {
-    Path::new(DIR).join(format!("packs/{}.index", segment(1)))
-}
-
-fn journal() -> PathBuf {
-    Path::new(DIR).join("journals/ledger.journal")
-}
-
-/// A closed store of two commits; with `warm`, its index file is up to date.
-fn stored(warm: bool) -> World {
-    let mut world = World::new();
-    world.step(&Step::Create(1)).unwrap();
-    for (n, (kind, number, length)) in ENTRIES.into_iter().enumerate() {
-        world.step(&Step::Append(1, kind, number, length)).unwrap();
-        world.step(&Step::Note(0, 30)).unwrap();
-        if n == 3 {
-            world.step(&Step::Commit).unwrap();
-        }
-    }
-    world.step(&Step::Commit).unwrap();
-    if warm {
-        world.step(&Step::SaveIndex).unwrap();
-    }
-    world.store = None;
-    world
-}
-
-/// Where each entry stands in the file: start, end of the payload, end.
-fn places(lengths: impl IntoIterator<Item = usize>) -> Vec<(u64, u64, u64)> {
-    let mut at = 8192;
-    let mut places = Vec::new();
-    for length in lengths {
-        let end = at + 64 + length as u64;
-        places.push((at, end, end.next_multiple_of(8)));
-        at = end.next_multiple_of(8);
-    }
-    places
-}
-
-fn name(of: usize) -> (Kind, u64) {
-    (ENTRIES[of].0, ENTRIES[of].1)
-}
-
-fn bytes(of: usize) -> Vec<u8> {
-    payload(1, ENTRIES[of].0, ENTRIES[of].1, ENTRIES[of].2)
-}
-
-/// Everything but the entries in `lost` is there, and they can be stored anew.
-fn the_rest_stands(store: &mut Store, lost: &[usize]) {
-    let there = contents(store, segment(1)).unwrap();
-    for of in 0..ENTRIES.len() {
-        let expected = (!lost.contains(&of)).then(|| bytes(of));
-        assert_eq!(
-            there.get(&name(of)),
-            expected.as_ref(),
-            "entry {of}, lost {lost:?}"
-        );
-    }
-    for of in 0..ENTRIES.len() {
-        let (kind, number) = name(of);
-        store.append(segment(1), kind, number, &bytes(of)).unwrap();
-    }
-    assert_eq!(store.commit().unwrap().entries.len(), ENTRIES.len());
-}
+use common::closed::{ENTRIES, journal, name, pack, places, stored, the_rest_stands};
+use common::{contents, lines, segment};
+use karez_store::{Error, Kind, Recovery};
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_pack_costs_the_one_entry_that_it_hit() {
@@ -224,6 +145,53 @@ fn an_unreadable_sector_costs_what_it_holds_and_can_be_given_up() {
 }
 
 #[test]
+fn a_sector_that_cannot_be_read_for_a_while_costs_nothing_for_good() {
+    let places = places(ENTRIES.map(|(.., length)| length));
+    for (start, ..) in places {
+        let mut world = stored(false);
+        assert!(world.disk.spoil(&pack(), start + 3));
+        assert!(world.disk.spoil(&journal(), start.min(8700)));
+        let recovery = world.open().unwrap();
+        assert!(!recovery.is_clean());
+        let store = world.store.as_mut().unwrap();
+        assert!(store.journal_append("ledger", b"new").unwrap() >= ENTRIES.len() as u64);
+        store.append(segment(1), Kind::Chunk, 90, b"new").unwrap();
+        store.commit().unwrap();
+        store.save_index().unwrap();
+        world.store = None;
+        world.disk.mend();
+        let recovery = world.open().unwrap();
+        assert!(recovery.is_clean(), "{recovery:?}");
+        let store = world.store.as_mut().unwrap();
+        assert!(store.contains(segment(1), Kind::Chunk, 90));
+        the_rest_stands(store, &[]);
+        assert_eq!(lines(store, "ledger").unwrap().len(), ENTRIES.len() + 1);
+    }
+}
+
+#[test]
+fn a_rewrite_waits_for_what_cannot_be_read_and_drops_only_what_was_given_up() {
+    let mut world = stored(true);
+    world.open().unwrap();
+    assert!(world.disk.spoil(&pack(), places([100])[0].0 + 3));
+    let store = world.store.as_mut().unwrap();
+    store.rewrite_segment(segment(1), &|_, _| true).unwrap_err();
+    let unreadable = store
+        .verify_some(segment(1), None, u64::MAX)
+        .unwrap()
+        .unreadable;
+    assert!((1..ENTRIES.len()).contains(&unreadable.len()));
+    unreadable
+        .iter()
+        .for_each(|(kind, number)| store.condemn(segment(1), *kind, *number));
+    store.rewrite_segment(segment(1), &|_, _| true).unwrap();
+    let lost: Vec<usize> = (0..ENTRIES.len())
+        .filter(|of| unreadable.contains(&name(*of)))
+        .collect();
+    the_rest_stands(store, &lost);
+}
+
+#[test]
 fn a_scrub_in_steps_meets_every_entry_once() {
     let mut world = stored(true);
     world.open().unwrap();
@@ -244,119 +212,4 @@ fn a_scrub_in_steps_meets_every_entry_once() {
             .sum::<u64>()
     );
     assert!(steps >= 4, "{steps}");
-}
-
-/// Opens the store and says whether its index was rebuilt.
-fn rebuilt(world: &mut World) -> bool {
-    world.store = None;
-    let recovery = world.open().unwrap();
-    assert!(recovery.is_clean(), "{recovery:?}");
-    world.check();
-    the_rest_stands(world.store.as_mut().unwrap(), &[]);
-    recovery
-        .segments
-        .get(&segment(1))
-        .is_some_and(|found| found.rebuilt)
-}
-
-fn write(world: &World, path: &Path, bytes: &[u8]) {
-    let _ = world.disk.remove(path);
-    world
-        .disk
-        .open(path, OpenMode::CreateNew)
-        .unwrap()
-        .write_at(0, bytes)
-        .unwrap();
-}
-
-fn read(world: &World, path: &Path) -> Vec<u8> {
-    read_whole(&world.disk, path, 1 << 20).unwrap().unwrap()
-}
-
-#[test]
-fn an_index_file_that_is_missing_damaged_or_cut_is_rebuilt() {
-    assert!(!rebuilt(&mut stored(true)));
-    let whole = read(&stored(true), &index());
-    for byte in 0..whole.len() as u64 {
-        let mut world = stored(true);
-        assert!(world.disk.rot(&index(), byte * 8 + byte % 8));
-        assert!(rebuilt(&mut world), "byte {byte}");
-        let mut world = stored(true);
-        write(&world, &index(), &whole[..byte as usize]);
-        assert!(rebuilt(&mut world), "cut at {byte}");
-    }
-    let mut world = stored(true);
-    world.disk.remove(&index()).unwrap();
-    assert!(rebuilt(&mut world));
-}
-
-#[test]
-fn a_stale_index_is_brought_up_to_date_and_one_of_another_pack_is_not_believed() {
-    let mut world = stored(true);
-    let old = read(&world, &index());
-    let old_pack = read(&world, &pack());
-    world.step(&Step::Append(1, Kind::Chunk, 50, 5000)).unwrap();
-    world.step(&Step::Commit).unwrap();
-    world.step(&Step::SaveIndex).unwrap();
-    world.store = None;
-    let new = read(&world, &index());
-    write(&world, &index(), &old);
-    assert!(!rebuilt(&mut world), "an older index is a good start");
-    assert!(
-        world
-            .store
-            .as_ref()
-            .unwrap()
-            .contains(segment(1), Kind::Chunk, 50)
-    );
-
-    // Only the pack restored from an old copy.
-    let mut world = stored(true);
-    write(&world, &pack(), &old_pack);
-    write(&world, &index(), &new);
-    assert!(rebuilt(&mut world), "an index of the future");
-
-    // An index from before the pack was written anew.
-    let mut world = stored(true);
-    world.step(&Step::Rewrite(1, 1)).unwrap();
-    world.store = None;
-    write(&world, &index(), &old);
-    assert!(rebuilt(&mut world), "an index of another generation");
-}
-
-#[test]
-fn a_newer_format_is_refused_in_words_and_left_alone() {
-    let mut world = stored(true);
-    world.store = None;
-    let before = {
-        let mut bytes = read(&world, &pack());
-        (bytes[8], bytes[4096 + 8]) = (2, 2);
-        write(&world, &pack(), &bytes);
-        bytes
-    };
-    let error = world.open().unwrap_err();
-    let text = error.to_string();
-    assert!(
-        text.contains("written by a newer version (format 2, this one knows 1)"),
-        "{text}"
-    );
-    assert_eq!(read(&world, &pack()), before);
-}
-
-#[test]
-fn what_a_crash_left_unfinished_is_tidied_and_strangers_are_left_alone() {
-    let mut world = stored(true);
-    for name in ["x.pack.new", "00.index", "notes.txt", "zz.pack"] {
-        write(&world, &Path::new(DIR).join("packs").join(name), b"x");
-    }
-    let recovery = world.open().unwrap();
-    assert_eq!(recovery.leftovers, 2);
-    let names = world.disk.list(&Path::new(DIR).join("packs")).unwrap();
-    assert!(names.contains(&"notes.txt".to_owned()) && names.contains(&"zz.pack".to_owned()));
-    assert_eq!(
-        lines(world.store.as_mut().unwrap(), "ledger")
-            .unwrap()
-            .len(),
-        ENTRIES.len()
-    );
 }

@@ -113,6 +113,11 @@ impl MemDisk {
         self.state().spoil(path, offset)
     }
 
+    /// Makes all unreadable sectors readable again, with what they held.
+    pub fn mend(&self) {
+        self.state().mend();
+    }
+
     /// Calls `hook` after each sync with what is durable. The hook must not use the disk.
     pub fn on_sync(&self, hook: impl FnMut(&Durable<'_>) + Send + 'static) {
         self.state().hook = Some(Box::new(hook));

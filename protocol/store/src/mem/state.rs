@@ -192,6 +192,10 @@ impl State {
         })
     }
 
+    pub(super) fn mend(&mut self) {
+        self.nodes.values_mut().for_each(|node| node.bad.clear());
+    }
+
     /// The power goes and comes back: of what was not synced, a random part is there.
     pub(super) fn crash(&mut self, random: &mut Random) {
         for change in std::mem::take(&mut self.changes) {

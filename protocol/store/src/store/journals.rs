@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Store, Target};
 use crate::error::{Error, Place};
 use crate::files::Files;
-use crate::format::{Class, FIRST, FileHeader, Purpose, span};
+use crate::format::{Class, FIRST, FileHeader, HEADER, Purpose, span};
 use crate::fresh::Fresh;
 use crate::limits::{MAX_NAME, MAX_PAYLOAD};
 use crate::log::Log;
@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// Shows every durable entry of a journal with its position, in order. A journal that does
-    /// not exist has none. Gives the byte ranges or entries that rotted, as a count.
+    /// not exist has none. Gives the number of places where lines rotted or cannot be read.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the journal could not be opened; [`Error::Io`].
@@ -147,6 +147,7 @@ impl Journal {
             next = next.max(entry.number + 1);
         });
         let tail = tail.map_err(|e| broken_off(e, &place))?;
+        let guessed = tail.unreadable;
         let last = tail.last;
         let end = tail.settle(file, found).map_err(failed)?;
         // A rotten position stays taken.
@@ -154,6 +155,15 @@ impl Journal {
             .positions
             .iter()
             .fold(next, |next, rotten| next.max(rotten + 1));
+        if guessed {
+            // So do those that the unreadable bytes may hold.
+            let bytes: u64 = found
+                .damaged
+                .iter()
+                .map(|range| range.end - range.start)
+                .sum();
+            next += bytes / HEADER as u64;
+        }
         let log = Log::new(place.clone(), path, start.header, end, last);
         Ok(Self {
             log,
@@ -198,7 +208,8 @@ impl Journal {
     ) -> Result<usize, Error> {
         let file = files.read(&self.log.path);
         let file = file.map_err(|e| Error::io("read", self.log.place.clone(), e))?;
-        let mut scan = Scan::new(file, &self.log.key, FIRST..self.log.durable());
+        let range = FIRST..self.log.durable();
+        let mut scan = Scan::new(file, &self.log.key, range).lenient();
         let failed = |e| broken_off(e, &self.log.place);
         let mut rotten = 0;
         while let Some(item) = scan.next().map_err(failed)? {

@@ -3,6 +3,7 @@
 mod commit;
 mod journals;
 mod open;
+mod rewrite;
 mod segments;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,13 +6,9 @@ use karez_protocol::id::SegmentId;
 
 use super::{Commit, Store, Target};
 use crate::error::{Error, Place};
-use crate::extents::Spot;
-use crate::format::{Class, FIRST, FileHeader, Kind, Purpose};
-use crate::fresh::Fresh;
-use crate::index::Index;
+use crate::format::{FIRST, FileHeader, Kind, Purpose};
 use crate::limits::MAX_HEAD;
-use crate::pack::{self, Pack, broken_off};
-use crate::scan::{Item, Scan};
+use crate::pack::{self, Pack};
 
 /// What one step of proving a segment found.
 #[derive(Debug, Default)]
@@ -243,43 +239,6 @@ impl Store {
         pack::remove(self.files.disk().as_ref(), &self.dirs.packs, segment)
     }
 
-    /// Writes a segment's pack anew with its head and what `keep` says, durably. Rotten entries
-    /// go. What waited for a commit is committed first; waiting proofs of what is not kept are
-    /// taken back.
-    ///
-    /// # Errors
-    /// [`Error::NoSegment`]; [`Error::Full`], [`Error::Io`] and its kin: then the pack is as
-    /// before, or, if only the very last sync failed, as wanted but not yet proof against a power
-    /// cut.
-    pub fn rewrite_segment(
-        &mut self,
-        segment: SegmentId,
-        keep: &dyn Fn(Kind, u64) -> bool,
-    ) -> Result<(), Error> {
-        self.flush()?;
-        let old = self.packs.get(&segment).ok_or(Error::NoSegment(segment))?;
-        let (bytes, head) = (old.log.durable(), old.head.clone());
-        let header = self.pack_header(segment, old.log.header.generation + 1);
-        let place = (old.log.place.clone(), old.log.path.clone());
-        let mut fresh =
-            Fresh::begin(&self.files, place, header, &head).map_err(|e| self.explain(e, bytes))?;
-        match copy(old, &mut self.files, &mut fresh, keep) {
-            Ok(index) => {
-                let (log, named) = fresh
-                    .finish(&mut self.files)
-                    .map_err(|e| self.explain(e, bytes))?;
-                self.packs
-                    .insert(segment, Pack::new(segment, head, log, index));
-                self.done.withdraw(segment, keep);
-                named
-            }
-            Err(error) => {
-                fresh.discard(&self.files);
-                Err(self.explain(error, bytes))
-            }
-        }
-    }
-
     /// Writes the index files that do not say everything; wise when the store is idle.
     ///
     /// # Errors
@@ -305,7 +264,7 @@ impl Store {
         commit
     }
 
-    fn pack_header(&self, segment: SegmentId, generation: u64) -> FileHeader {
+    pub(super) fn pack_header(&self, segment: SegmentId, generation: u64) -> FileHeader {
         let salt = self.options.salt;
         FileHeader {
             purpose: Purpose::Pack,
@@ -315,49 +274,4 @@ impl Store {
             salt,
         }
     }
-}
-
-/// Copies what is live and wanted, in the order of the file.
-fn copy(
-    old: &Pack,
-    files: &mut crate::files::Files,
-    fresh: &mut Fresh,
-    keep: &dyn Fn(Kind, u64) -> bool,
-) -> Result<Index, Error> {
-    let file = files.read(&old.log.path);
-    let file = file.map_err(|e| Error::io("read", old.log.place.clone(), e))?;
-    let failed = |e| broken_off(e, &old.log.place);
-    let mut index = Index::default();
-    let mut scan = Scan::new(file, &old.log.key, FIRST..old.log.durable());
-    while let Some(item) = scan.next().map_err(failed)? {
-        let Item::Entry {
-            offset,
-            entry,
-            sound: true,
-        } = item
-        else {
-            continue;
-        };
-        let Class::Entry(kind) = entry.class else {
-            continue;
-        };
-        let live = old
-            .index
-            .get(kind, entry.number)
-            .is_some_and(|spot| spot.offset == offset);
-        if !live || !keep(kind, entry.number) {
-            continue;
-        }
-        let payload = scan.payload(offset, &entry).map_err(failed)?;
-        let offset = fresh.append(entry.class, entry.number, payload)?;
-        index.insert(
-            kind,
-            entry.number,
-            Spot {
-                offset,
-                length: entry.length,
-            },
-        );
-    }
-    Ok(index)
 }

@@ -6,6 +6,7 @@
     reason = "a test's helper fails the test"
 )]
 
+pub(crate) mod closed;
 mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
