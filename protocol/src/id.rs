@@ -67,7 +67,8 @@ id!(
     Fingerprint, 32
 );
 id!(
-    /// Keyed BLAKE3 of a part's raw bytes, cut to 16 bytes.
+    /// Keyed BLAKE3 of a part's raw bytes, cut to 16 bytes. Its last bit is no part of the name:
+    /// it says that the part is offered for linking (SPEC 4.2).
     PartTag, 16
 );
 id!(
@@ -86,6 +87,29 @@ id!(
     /// BLAKE3 over the sealed records that a receipt or a revision names.
     Root, 32
 );
+
+impl PartTag {
+    /// The tag without the offer: what parts are known by.
+    #[must_use]
+    pub const fn name(mut self) -> Self {
+        self.0[15] &= !1;
+        self
+    }
+
+    /// The tag of a part that was sent before and is packed so that no later part builds on it:
+    /// a hub that can restore it elsewhere need not be sent it.
+    #[must_use]
+    pub const fn offered(mut self) -> Self {
+        self.0[15] |= 1;
+        self
+    }
+
+    /// Whether the part is offered for linking.
+    #[must_use]
+    pub const fn is_offered(&self) -> bool {
+        self.0[15] & 1 == 1
+    }
+}
 
 /// Which of a hub's encryption keys sealed a segment: counts up from 0 in the key ring.
 #[derive(

@@ -79,6 +79,17 @@ impl Receipt {
         hub.sign(Purpose::Receipt, encode(self))
     }
 
+    /// Whether this one, being newer, says all that `older` says, or more.
+    #[must_use]
+    pub fn supersedes(&self, older: &Self) -> bool {
+        let covers = |theirs: &NamedRecords| {
+            let ours = self.records.iter().find(|r| r.segment == theirs.segment);
+            ours.map(NamedRecords::set)
+                .is_some_and(|set| theirs.set().iter().all(|run| set.covers(&run)))
+        };
+        self.kind >= older.kind && older.records.iter().all(covers)
+    }
+
     /// Reads a receipt that `hub` signed for `clinic`. Whether its root is that of the records
     /// named is for whoever has the records to say.
     ///
@@ -101,5 +112,37 @@ impl Receipt {
         } else {
             Err(ManifestError::Rule("a receipt names too much"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SegmentId;
+
+    fn receipt(kind: ReceiptKind, runs: &[(u64, u64)]) -> Receipt {
+        Receipt {
+            kind,
+            proof: Proof::Status,
+            hub_key: HubKeyId(0),
+            clinic: PeerId([1; 32]),
+            study: StudyId([2; 16]),
+            records: vec![NamedRecords {
+                segment: SegmentId([3; 16]),
+                runs: runs.to_vec(),
+            }],
+            root: Root([0; 32]),
+            reason: String::new(),
+            audit: [0; 32],
+        }
+    }
+
+    #[test]
+    fn a_receipt_supersedes_those_that_say_no_more() {
+        let stored = receipt(ReceiptKind::Stored, &[(0, 5)]);
+        assert!(stored.supersedes(&receipt(ReceiptKind::Verified, &[(1, 2), (4, 1)])));
+        assert!(stored.supersedes(&receipt(ReceiptKind::Parked, &[(0, 5)])));
+        assert!(!stored.supersedes(&receipt(ReceiptKind::Committed, &[(1, 2)])));
+        assert!(!stored.supersedes(&receipt(ReceiptKind::Verified, &[(4, 2)])));
     }
 }

@@ -114,10 +114,10 @@ impl ClinicKeys {
         StudyId(first_16(&self.study, group))
     }
 
-    /// The tag of a part with these raw bytes.
+    /// The tag of a part with these raw bytes, not offered.
     #[must_use]
     pub fn tag(&self, raw: &[u8]) -> PartTag {
-        PartTag(first_16(&self.tag, raw))
+        PartTag(first_16(&self.tag, raw)).name()
     }
 
     /// How an index names an instance without giving its fingerprint away.

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::id::{ChunkId, Epoch, PartTag, PeerId, SegmentId, StudyId};
-use crate::manifest::{ReceiptKind, SegmentHead};
+use crate::manifest::{Receipt, SegmentHead};
 use crate::priority::Class;
 use crate::resume::{HaveSet, RunSet};
 use crate::seal::{HubKeys, SegmentKey, Signed};
@@ -61,7 +61,8 @@ struct Segment {
     /// Chunks that came before their record, or while the disk was full: to be asked for.
     dropped_chunks: RunSet,
     dropped_records: RunSet,
-    receipts: BTreeMap<ReceiptKind, Vec<Signed>>,
+    /// Those that no later one supersedes.
+    receipts: Vec<(Receipt, Signed)>,
     gone: RunSet,
     notes: u64,
 }
@@ -148,6 +149,27 @@ impl Sink {
         })
     }
 
+    /// How many instances of a segment have been announced, and how many of them are here whole.
+    #[must_use]
+    pub fn instances(&self, segment: SegmentId) -> (u64, u64) {
+        self.segments.get(&segment).map_or((0, 0), |s| {
+            let starts = s.bounds.values().filter(|(start, _)| *start).count();
+            (starts as u64, s.told.len() as u64)
+        })
+    }
+
+    /// The first records of instances that were announced, are not whole here and, by the
+    /// clinic's signed word, will not come.
+    #[must_use]
+    pub fn lost_at_source(&self, segment: SegmentId) -> Vec<u64> {
+        let Some(segment) = self.segments.get(&segment) else {
+            return Vec::new();
+        };
+        let starts = segment.bounds.iter().filter(|(_, (start, _))| *start);
+        let lost = |n: &u64| segment.gone.contains(*n) && !segment.told.contains(n);
+        starts.map(|(n, _)| *n).filter(lost).collect()
+    }
+
     /// How urgent the clinic says a study is.
     #[must_use]
     pub fn class(&self, study: StudyId) -> Option<Class> {
@@ -157,7 +179,7 @@ impl Sink {
     /// Where the raw bytes of a tagged part can be had.
     #[must_use]
     pub fn place_of(&self, tag: &PartTag) -> Option<PartPlace> {
-        self.tags.get(tag).copied()
+        self.tags.get(&tag.name()).copied()
     }
 
     /// The epoch in force.
@@ -195,7 +217,7 @@ impl Segment {
             told: BTreeSet::new(),
             dropped_chunks: RunSet::new(),
             dropped_records: RunSet::new(),
-            receipts: BTreeMap::new(),
+            receipts: Vec::new(),
             gone: RunSet::new(),
             notes: 0,
         }

@@ -169,3 +169,24 @@ fn a_second_store_on_the_same_directory_is_refused_in_words() {
     drop(first);
     open(&disk);
 }
+
+#[test]
+fn what_is_durable_and_nothing_else_is_proved_to_the_core() {
+    use karez_protocol::resume::{self, What};
+
+    let disk = MemDisk::new();
+    let mut store = open(&disk);
+    store.create_segment(A, b"head").unwrap();
+    for n in [0, 1, 5] {
+        store.append(A, Kind::Chunk, n, &[7; 300]).unwrap();
+    }
+    assert_eq!(store.held(A, Kind::Chunk).count(), 0);
+    let proofs = store.commit().unwrap().entries;
+    let tokens: Vec<resume::Stored> = proofs.into_iter().map(Into::into).collect();
+    assert!(store.held(A, Kind::Chunk).eq(tokens));
+    store.append(A, Kind::Chunk, 6, &[7; 300]).unwrap();
+    let numbers = store.held(A, Kind::Chunk).map(|token| token.what());
+    assert!(numbers.eq([What::Chunk(0), What::Chunk(1), What::Chunk(5)]));
+    assert_eq!(store.held_bytes(A, Kind::Chunk), 900);
+    assert_eq!(store.held_bytes(A, Kind::Record), 0);
+}

@@ -96,6 +96,7 @@ impl Clinic {
             let raw = vec![content.wrapping_add(part); 40_000];
             let tag = ClinicKeys::of(&self.identity).tag(&raw);
             let repeat = !self.tags_sent.insert(tag.0);
+            let tag = if repeat { tag.offered() } else { tag };
             packed.seal(key, place, part, &raw, tag, repeat);
         }
         for (serial, sealed) in packed.chunks {

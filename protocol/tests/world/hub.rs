@@ -148,10 +148,7 @@ impl Hub {
             audit: [0; 32],
         };
         let signed = receipt.sign(&self.identity);
-        self.sink
-            .as_mut()
-            .unwrap()
-            .add_receipt(ReceiptKind::Stored, &receipt, &signed);
+        self.sink.as_mut().unwrap().add_receipt(&receipt, &signed);
         self.receipts.push((receipt, signed));
     }
 
@@ -189,7 +186,7 @@ impl Hub {
             }
         }
         for (receipt, signed) in &self.receipts {
-            sink.keep_receipt(receipt.kind, receipt, signed);
+            sink.keep_receipt(receipt, signed);
         }
         for segment in heads {
             sink.restored(now, segment);

@@ -73,9 +73,9 @@ impl Sink {
         for (index, (part, serials)) in body.parts_with_serials().enumerate() {
             let Some(is) = self
                 .tags
-                .get(&part.tag)
+                .get(&part.tag.name())
                 .copied()
-                .filter(|_| !serials.is_empty())
+                .filter(|_| part.tag.is_offered() && !serials.is_empty())
             else {
                 continue;
             };
@@ -199,7 +199,7 @@ impl Segment {
             .parts
             .iter()
             .enumerate()
-            .map(|(i, p)| (p.tag, i as u32))
+            .map(|(i, p)| (p.tag.name(), i as u32))
             .collect();
         let open = OpenRecord {
             first_chunk: body.first_chunk,

@@ -3,7 +3,7 @@
 use super::Sink;
 use crate::id::{Epoch, SegmentId};
 use crate::limits::{ASK_SEGMENTS_MAX, HAVE_INTERVAL};
-use crate::manifest::{NamedRecords, Receipt, ReceiptKind};
+use crate::manifest::{NamedRecords, Receipt};
 use crate::seal::Signed;
 use crate::units::Moment;
 use crate::wire::Frame;
@@ -28,20 +28,17 @@ impl Sink {
 
     /// A receipt that is durable here: sent now, and again whenever its segments are asked
     /// about.
-    pub fn add_receipt(&mut self, kind: ReceiptKind, receipt: &Receipt, signed: &Signed) {
-        self.keep_receipt(kind, receipt, signed);
+    pub fn add_receipt(&mut self, receipt: &Receipt, signed: &Signed) {
+        self.keep_receipt(receipt, signed);
         self.out.push_back(Frame::Receipt(signed.clone()));
     }
 
     /// The same after a restart: kept, not sent until asked for.
-    pub fn keep_receipt(&mut self, kind: ReceiptKind, receipt: &Receipt, signed: &Signed) {
+    pub fn keep_receipt(&mut self, receipt: &Receipt, signed: &Signed) {
         for named in &receipt.records {
             if let Some(segment) = self.segments.get_mut(&named.segment) {
-                segment
-                    .receipts
-                    .entry(kind)
-                    .or_default()
-                    .push(signed.clone());
+                segment.receipts.retain(|(old, _)| !receipt.supersedes(old));
+                segment.receipts.push((receipt.clone(), signed.clone()));
             }
         }
     }
@@ -101,7 +98,7 @@ impl Sink {
         let receipts = self
             .segments
             .get(&id)
-            .map(|s| s.receipts.values().flatten().cloned());
+            .map(|s| s.receipts.iter().map(|(_, signed)| signed.clone()));
         let frames: Vec<Frame> = receipts.into_iter().flatten().map(Frame::Receipt).collect();
         self.out.extend(frames);
     }

@@ -1,5 +1,6 @@
 //! The store: segments and journals of one data directory.
 
+mod attest;
 mod commit;
 mod journals;
 mod open;
