@@ -124,3 +124,21 @@ fn the_lane_named_first_is_the_lane_of_what_comes() {
         "a head and a record"
     );
 }
+
+#[test]
+fn records_taken_back_are_no_longer_owed_and_others_can_follow() {
+    let mut source = source();
+    let info = |chunks: std::ops::Range<u64>| RecordInfo {
+        chunks,
+        bytes: 1000,
+        hash: [8; 32],
+        starts: true,
+        repeats: Vec::new(),
+    };
+    source.add_record(KEPT, info(0..7)).unwrap();
+    source.cut_segment(KEPT, 1);
+    assert_eq!(source.progress(STUDY), (0, 100));
+    assert_eq!(source.records(KEPT).len(), 1);
+    source.add_record(KEPT, info(0..2)).unwrap();
+    assert_eq!(source.records(KEPT).len(), 2);
+}

@@ -118,118 +118,115 @@ fn sealing() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn frames() -> Vec<(&'static str, Vec<u8>)> {
+    let all = [live_frames(), sealed_frames(), signed_frames()].concat();
+    all.into_iter()
+        .map(|(name, frame)| (name, frame.to_bytes()))
+        .collect()
+}
+
+fn hello() -> Hello {
+    Hello {
+        oldest: 1,
+        newest: 1,
+        process: ProcessId([1; 8]),
+        epoch: Epoch([2; 8]),
+        hub_key: HubKeyId(0),
+        agent: "karez-sender 0.1.0".into(),
+    }
+}
+
+fn named() -> NamedRecords {
+    NamedRecords {
+        segment: SEGMENT,
+        runs: vec![(0, 3), (5, 260)],
+    }
+}
+
+fn live_frames() -> Vec<(&'static str, Frame)> {
     let mut set = HaveSet::default();
     for n in [0, 1, 2, 5, 6, 300] {
         set.grow(Stored::attest(SEGMENT, What::Chunk(n)));
         set.grow(Stored::attest(SEGMENT, What::Record(n / 100)));
     }
-    let named = NamedRecords {
-        segment: SEGMENT,
-        runs: vec![(0, 3), (5, 260)],
+    let priority = Frame::Priority {
+        study: STUDY,
+        class: Class::Stat,
+        counter: 1,
     };
+    let want = Frame::Want {
+        segment: SEGMENT,
+        records: named(),
+        chunks: named(),
+    };
+    vec![
+        ("hello", Frame::Hello(hello())),
+        ("priority", priority),
+        ("ask", Frame::Ask(vec![SEGMENT])),
+        (
+            "have",
+            Frame::Have(set.say(Epoch([2; 8]), SEGMENT).remove(0)),
+        ),
+        ("want", want),
+        ("busy", Frame::Busy("disk full".into())),
+    ]
+}
+
+fn sealed_frames() -> Vec<(&'static str, Frame)> {
+    let record = Frame::Record {
+        segment: SEGMENT,
+        number: 3,
+        bytes: vec![9; 30],
+    };
+    let chunk = Frame::Chunk {
+        segment: SEGMENT,
+        serial: 300,
+        sealed: vec![8; 300],
+    };
+    vec![("record", record), ("chunk", chunk)]
+}
+
+fn signed_frames() -> Vec<(&'static str, Frame)> {
     let root = RootHasher::default().finish();
+    let revision = Revision {
+        study: STUDY,
+        segments: vec![(SEGMENT, 265)],
+        root,
+    };
     let receipt = Receipt {
         kind: ReceiptKind::Stored,
         proof: Proof::ReadBack,
         hub_key: HubKeyId(0),
         clinic: clinic().peer(),
         study: STUDY,
-        records: vec![named.clone()],
+        records: vec![named()],
         root,
         reason: String::new(),
         audit: [0; 32],
     };
-    let revision = Revision {
-        study: STUDY,
-        segments: vec![(SEGMENT, 265)],
-        root,
-    };
+    let gone = Gone { records: named() };
     let keys = hub().keys(HubKeyId(0)).newest().sign(&hub().identity());
+    let agent = "karez-sender 0.1.0".into();
+    let join = Join {
+        token: [4; 16],
+        agent,
+    };
+    let joined = Joined {
+        name: "duki".into(),
+        keys: keys.clone(),
+    };
     let refusal = Refusal {
         code: Refusal::REVOKED,
         text: "revoked".into(),
     };
-    let all = [
-        (
-            "hello",
-            Frame::Hello(Hello {
-                oldest: 1,
-                newest: 1,
-                process: ProcessId([1; 8]),
-                epoch: Epoch([2; 8]),
-                hub_key: HubKeyId(0),
-                agent: "karez-sender 0.1.0".into(),
-            }),
-        ),
-        (
-            "record",
-            Frame::Record {
-                segment: SEGMENT,
-                number: 3,
-                bytes: vec![9; 30],
-            },
-        ),
-        (
-            "chunk",
-            Frame::Chunk {
-                segment: SEGMENT,
-                serial: 300,
-                sealed: vec![8; 300],
-            },
-        ),
+    vec![
         ("revision", Frame::Revision(revision.sign(&clinic()))),
-        (
-            "gone",
-            Frame::Gone(
-                Gone {
-                    records: named.clone(),
-                }
-                .sign(&clinic()),
-            ),
-        ),
-        (
-            "priority",
-            Frame::Priority {
-                study: STUDY,
-                class: Class::Stat,
-                counter: 1,
-            },
-        ),
-        ("ask", Frame::Ask(vec![SEGMENT])),
-        (
-            "have",
-            Frame::Have(set.say(Epoch([2; 8]), SEGMENT).remove(0)),
-        ),
-        (
-            "want",
-            Frame::Want {
-                segment: SEGMENT,
-                records: named.clone(),
-                chunks: named,
-            },
-        ),
+        ("gone", Frame::Gone(gone.sign(&clinic()))),
         ("receipt", Frame::Receipt(receipt.sign(&hub().identity()))),
-        ("busy", Frame::Busy("disk full".into())),
-        ("keys", Frame::Keys(keys.clone())),
-        (
-            "join",
-            Frame::Join(Join {
-                token: [4; 16],
-                agent: "karez-sender 0.1.0".into(),
-            }),
-        ),
-        (
-            "joined",
-            Frame::Joined(Joined {
-                name: "duki".into(),
-                keys,
-            }),
-        ),
+        ("keys", Frame::Keys(keys)),
+        ("join", Frame::Join(join)),
+        ("joined", Frame::Joined(joined)),
         ("refused", Frame::Refused(refusal)),
-    ];
-    all.into_iter()
-        .map(|(name, frame)| (name, frame.to_bytes()))
-        .collect()
+    ]
 }
 
 fn compare(file: &str, intro: &str, vectors: &[(&str, Vec<u8>)]) {
