@@ -95,6 +95,19 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// The store writes its errors as `cause; fix`.
+impl From<karez_store::Error> for Failure {
+    fn from(error: karez_store::Error) -> Self {
+        let text = error.to_string();
+        let (cause, fix) = text.split_once("; ").unwrap_or((&text, ""));
+        let mut fix = fix.to_owned();
+        if let Some(first) = fix.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        Self::new(cause).fix(fix)
+    }
+}
+
 /// Ends a program: nothing on success, else `PROGRAM: CAUSE (PLACE). FIX` on standard error.
 #[must_use]
 pub fn finish(program: &str, result: Result<(), Failure>) -> ExitCode {
@@ -128,6 +141,16 @@ mod tests {
             "no daemon runs here (DIR/control.sock). Start it with `karez-sender run`"
         );
         assert_eq!(Failure::new("gone.").to_string(), "gone");
+    }
+
+    #[test]
+    fn an_error_of_the_store_is_told_with_its_fix() {
+        let failure = Failure::from(karez_store::Error::Locked);
+        assert!(
+            failure.cause.ends_with("in use by another process"),
+            "{failure}"
+        );
+        assert!(failure.fix.starts_with("Stop it"), "{failure}");
     }
 
     #[test]

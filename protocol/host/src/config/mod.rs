@@ -13,12 +13,17 @@ mod table;
 mod walk;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use karez_store::{Disk, read_whole};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
 pub use self::error::ConfigError;
 pub use self::table::{Key, Unfit, check_table, default_file};
+use crate::datadir::CONFIG;
+use crate::exit::Failure;
+use crate::limits::CONFIG_FILE;
 
 /// The settings of one program: serde structs, each with
 /// `#[serde(default, deny_unknown_fields)]`.
@@ -62,6 +67,27 @@ pub fn load<T: Settings>(sources: &Sources<'_>) -> Result<T, ConfigError> {
         layers.set(key, value, &format!("--set {key}"))?;
     }
     layers.finish()
+}
+
+/// Reads the settings of a data directory: its `config.toml`, if there is one, under the process's
+/// environment, under `set`.
+///
+/// # Errors
+/// The file cannot be read, or as [`load`] says.
+pub fn read<T: Settings>(disk: &dyn Disk, directory: &Path, set: &[String]) -> Result<T, Failure> {
+    let path = directory.join(CONFIG);
+    let name = path.display().to_string();
+    let unreadable = |cause: String| Failure::new(cause).at(&name);
+    let bytes = read_whole(disk, &path, CONFIG_FILE)
+        .map_err(|error| unreadable(format!("the configuration cannot be read: {error}")))?;
+    let text = bytes.map(String::from_utf8).transpose();
+    let text = text.map_err(|_| unreadable("the configuration is not UTF-8 text".into()))?;
+    let sources = Sources {
+        file: text.as_deref().map(|text| (name.as_str(), text)),
+        env: &environment(),
+        set,
+    };
+    Ok(load(&sources)?)
 }
 
 /// The process's environment, as [`Sources`] takes it; what is not Unicode cannot be a setting.

@@ -5,7 +5,7 @@ use super::*;
 use crate::exit::{Code, Failure};
 use crate::units::{Period, Rate, Size};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Example {
     name: Option<String>,
@@ -42,18 +42,6 @@ struct Watch {
 struct Rule {
     aet: String,
     class: String,
-}
-
-impl Default for Example {
-    fn default() -> Self {
-        Self {
-            name: None,
-            dicom: Dicom::default(),
-            link: Link::default(),
-            watch: Watch::default(),
-            rule: Vec::new(),
-        }
-    }
 }
 
 impl Default for Dicom {
@@ -321,4 +309,24 @@ fn the_default_file_can_set_what_was_chosen() {
     let text = default_file("Example.", Example::KEYS, &chosen);
     assert!(text.contains("\nlisten = \"127.0.0.1:104\"\n"), "{text}");
     assert_eq!(from(&text).unwrap().dicom.listen, "127.0.0.1:104");
+}
+
+#[test]
+fn a_data_directory_is_read_with_or_without_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.toml");
+    let with = |set: &[&str]| {
+        let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+        read::<Example>(&karez_store::RealDisk, directory.path(), &set)
+    };
+    assert_eq!(with(&[]), Ok(Example::default()));
+    std::fs::write(&path, "[dicom]\ntls = true\nmax_associations = 5").unwrap();
+    let settings = with(&["dicom.max_associations=6"]).unwrap();
+    assert!(settings.dicom.tls && settings.dicom.max_associations == 6);
+    std::fs::write(&path, "tsl = true").unwrap();
+    assert!(with(&[]).unwrap_err().place.ends_with("config.toml line 1"));
+    std::fs::write(&path, [0xff, 0xfe]).unwrap();
+    assert!(with(&[]).unwrap_err().cause.contains("UTF-8"));
+    std::fs::write(&path, vec![b' '; CONFIG_FILE + 1]).unwrap();
+    assert!(with(&[]).unwrap_err().cause.contains("cannot be read"));
 }

@@ -147,7 +147,7 @@ async fn exchange(
         tokio::select! {
             answer = &mut answer => {
                 let heard = answer.is_ok();
-                return (answer.unwrap_or_else(|lost| Err(lost)), heard && !uploading);
+                return (answer.unwrap_or_else(Err), heard && !uploading);
             }
             sent = &mut upload, if uploading => match sent {
                 Ok(()) => uploading = false,

@@ -111,6 +111,18 @@ pub enum Access {
     Group,
 }
 
+impl Access {
+    /// What a directory's own mode means: a group that may enter it may speak.
+    #[must_use]
+    pub fn of(directory: &Path) -> Self {
+        const GROUP_ENTERS: u32 = 0o010;
+        match rustix::fs::stat(directory) {
+            Ok(stat) if stat.st_mode & GROUP_ENTERS != 0 => Self::Group,
+            _ => Self::Owner,
+        }
+    }
+}
+
 /// The bound socket.
 pub struct Server {
     listener: UnixListener,

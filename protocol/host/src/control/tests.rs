@@ -246,7 +246,15 @@ async fn the_socket_is_the_owners_or_the_groups_and_nobody_elses() {
         metadata.permissions().mode() & 0o777
     };
     assert_eq!(mode(&start()), 0o600);
-    assert_eq!(mode(&start_in("data", Access::Group)), 0o660);
+    let daemon = start_in("data", Access::Group);
+    assert_eq!(mode(&daemon), 0o660);
+    let enter = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&daemon.directory, mode).unwrap();
+        Access::of(&daemon.directory)
+    };
+    assert_eq!(enter(0o700), Access::Owner);
+    assert_eq!(enter(0o750), Access::Group);
 }
 
 #[tokio::test]

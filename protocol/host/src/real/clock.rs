@@ -1,6 +1,5 @@
 //! Clocks: one that counts the machine's sleep, and the wall's.
 
-use std::future::Future;
 use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -34,15 +33,13 @@ impl Clock {
     }
 
     /// In slices, because a timer of tokio does not see the sleep.
-    pub(super) fn sleep_until(self, at: Instant) -> impl Future<Output = ()> + Send {
-        async move {
-            loop {
-                let left = at.saturating_duration_since(self.now());
-                if left.is_zero() {
-                    return;
-                }
-                sleep(left.min(CLOCK_SLICE)).await;
+    pub(super) async fn sleep_until(self, at: Instant) {
+        loop {
+            let left = at.saturating_duration_since(self.now());
+            if left.is_zero() {
+                return;
             }
+            sleep(left.min(CLOCK_SLICE)).await;
         }
     }
 }

@@ -82,7 +82,11 @@ mod tests {
     async fn jobs_run_side_by_side_on_all_threads() {
         let pool = Pool::new(2).unwrap();
         let both = Arc::new(Barrier::new(2));
-        let meet = |both: Arc<Barrier>| Box::new(move || drop(both.wait()));
+        let meet = |both: Arc<Barrier>| {
+            Box::new(move || {
+                both.wait();
+            })
+        };
         // Neither returns unless the other runs at the same time.
         tokio::join!(pool.run(meet(both.clone())), pool.run(meet(both)));
     }
