@@ -1,0 +1,19 @@
+//! The link and world simulator: outages and thin lines as reported from Balochistan, seeded.
+//!
+//! * [`profile`]: link profiles and scenarios, TOML files with every figure's source.
+//! * [`calendar`]: what is up, and when: electricity, towers, orders, the sender box.
+//! * [`link`]: one site's link, a state machine without I/O.
+//! * [`workload`]: the studies that a site makes.
+//!
+//! What a figure rests on is named by a fact id (`C1`, `G10`), explained in `FACTS.md` beside
+//! this crate; `A` marks an assumption. Packet behaviour is borrowed from other networks: no
+//! measurement taken in Balochistan was found.
+
+pub mod calendar;
+pub mod link;
+pub mod made;
+pub mod profile;
+pub mod seed;
+pub mod time;
+pub mod workload;
+pub mod world;
