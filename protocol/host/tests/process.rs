@@ -124,6 +124,7 @@ fn the_first_signal_asks_and_the_second_ends_at_once() {
             let (_trigger, shutdown) = Shutdown::on_signals().unwrap();
             tracing::info!("ready");
             shutdown.wait().await;
+            tracing::info!("asked");
             // Work that will not stop.
             std::future::pending::<()>().await;
         })
@@ -139,7 +140,7 @@ fn the_first_signal_asks_and_the_second_ends_at_once() {
     };
     wait_for("ready").unwrap();
     kill_process(pid, Signal::TERM).unwrap();
-    wait_for("stopping").unwrap();
+    wait_for("asked").unwrap();
     assert!(child.try_wait().unwrap().is_none());
     kill_process(pid, Signal::INT).unwrap();
     wait_for("a second signal").unwrap();
