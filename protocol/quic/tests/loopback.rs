@@ -51,10 +51,13 @@ async fn frames_of_every_lane_arrive_whole_and_in_order_both_ways() {
         assert!(down_all[i] == up.got(lane), "{lane:?} down");
     }
     let stats = conn.stats();
-    assert!(
-        stats.up_bytes > 6_000_000 && stats.down_packets > 1_000,
-        "{stats:?}"
-    );
+    let payload = up_all
+        .iter()
+        .flatten()
+        .map(|frame| frame.len() as u64)
+        .sum();
+    assert!(stats.up_bytes > payload, "{stats:?}");
+    assert!(stats.down_bytes > payload, "{stats:?}");
 }
 
 #[tokio::test]
