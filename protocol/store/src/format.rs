@@ -153,11 +153,6 @@ impl FileKey {
         hasher.update(&offset.to_le_bytes()).update(header);
         array_at(hasher.finalize().as_bytes(), 0)
     }
-
-    /// What an index remembers of this file.
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
 impl Entry {

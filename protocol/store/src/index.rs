@@ -1,7 +1,7 @@
 //! What a pack holds and where: kept in memory, cached in a side file.
 //!
-//! The side file is written without a sync and believed only when it is whole, belongs to this
-//! very pack, and the last entry that it covers is still where it was.
+//! The side file is written without a sync and believed only when it is whole and the last entry
+//! that it covers is still where it was: its header is bound to the file and the place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,14 +10,14 @@ use crate::atomic::read_whole;
 use crate::disk::{Disk, File, OpenMode};
 use crate::error::Error;
 use crate::extents::{Extent, Extents, Spot};
-use crate::format::{FileKey, HEADER, Kind, u32_at, u64_at};
+use crate::format::{HEADER, Kind, u32_at, u64_at};
 use crate::fresh::temporary;
 use crate::limits::MAX_INDEX;
 use crate::log::{Log, remove_if_there};
 
 const MAGIC: &[u8; 8] = b"karezix1";
-/// Magic, file key, covered length, place and header of the last entry.
-const FIXED: usize = 8 + 32 + 8 + 8 + HEADER;
+/// Magic, covered length, place and header of the last entry.
+const FIXED: usize = 8 + 8 + 8 + HEADER;
 const RUN: usize = 8 + 8 + 4 + 4 + 4;
 
 /// What a pack holds.
@@ -120,7 +120,6 @@ impl Index {
     fn encode(&self, log: &Log, last: &[u8; HEADER]) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.size() as usize + 256);
         out.extend(MAGIC);
-        out.extend(log.key.as_bytes());
         out.extend(log.durable().to_le_bytes());
         out.extend(log.last().to_le_bytes());
         out.extend(last);
@@ -149,23 +148,17 @@ impl Index {
 
 impl Cached {
     /// Reads the side file; `None` when it is missing, damaged, or not of this pack as it is.
-    pub(crate) fn load(
-        disk: &dyn Disk,
-        path: &Path,
-        key: &FileKey,
-        pack: &dyn File,
-        len: u64,
-    ) -> Option<Self> {
+    pub(crate) fn load(disk: &dyn Disk, path: &Path, pack: &dyn File, len: u64) -> Option<Self> {
         let bytes = read_whole(disk, path, MAX_INDEX as usize).ok()??;
         let (body, check) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
         if blake3::hash(body).as_bytes() != check || body.len() < FIXED {
             return None;
         }
         let (fixed, rest) = body.split_at(FIXED);
-        let (covered, last) = (u64_at(fixed, 40), u64_at(fixed, 48));
-        let ours = &fixed[..8] == MAGIC && &fixed[8..40] == key.as_bytes() && covered <= len;
+        let (covered, last) = (u64_at(fixed, 8), u64_at(fixed, 16));
+        let ours = &fixed[..8] == MAGIC && covered <= len;
         let mut header = [0; HEADER];
-        if !ours || pack.read_at(last, &mut header).is_err() || header != fixed[56..] {
+        if !ours || pack.read_at(last, &mut header).is_err() || header != fixed[24..] {
             return None;
         }
         Some(Self {

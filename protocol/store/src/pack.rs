@@ -97,7 +97,7 @@ impl Pack {
         let start = start.map_err(|e| unreadable(e, &place))?;
         found.repaired = start.repaired;
         let key = start.header.key();
-        let cached = Cached::load(disk.as_ref(), &index_path(dir, id), &key, file, len);
+        let cached = Cached::load(disk.as_ref(), &index_path(dir, id), file, len);
         found.rebuilt = cached.is_none() && len > FIRST;
         let cached = cached.unwrap_or(Cached {
             index: Index::default(),

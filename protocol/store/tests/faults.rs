@@ -5,7 +5,7 @@
 mod common;
 
 use common::{DIR, Step, World, script, segment};
-use karez_store::{Error, Fault, Kind, Retry};
+use karez_store::{Disk, Error, Fault, Kind, Retry};
 
 /// Runs the script with one fault; each failed step is tried again, then all must hold.
 fn run(call: u64, fault: Fault, for_good: bool) -> u32 {
@@ -100,6 +100,13 @@ fn a_failed_sync_is_not_followed_by_trust_in_the_page_cache() {
         world.step(&Step::Append(1, Kind::Chunk, 1, 5000)).unwrap();
         world.disk.fail_at(1, Fault::Io, false);
         assert!(world.step(&Step::Commit).is_err());
+        let bytes = world.store.as_ref().unwrap().bytes(segment(1));
+        let pack = std::path::Path::new(DIR).join(format!("packs/{}.pack", segment(1)));
+        assert_eq!(
+            world.disk.len(&pack).unwrap(),
+            Some(bytes),
+            "it is cut back at once"
+        );
         world.step(&Step::Commit).unwrap();
         let store = world.store.as_mut().unwrap();
         assert_eq!(
