@@ -4,6 +4,7 @@ mod fast;
 mod gray;
 mod logistic;
 mod map;
+mod model;
 mod range;
 mod samples;
 mod varint;

@@ -1,10 +1,22 @@
 //! One row of samples, predicted by least squares solved per block of columns, its residuals coded
 //! as mixed binary decisions.
-use super::context::{Context, Errors, Near};
-use super::lsq::{Four, Normal, dot};
-use super::residual::Residuals;
-use super::taps::Taps;
-use super::window::{CURRENT, PAD, Window};
+mod context;
+mod history;
+mod hits;
+mod lsq;
+mod residual;
+mod stack;
+mod taps;
+mod window;
+
+use context::{Context, Errors, Near};
+use lsq::{Four, Normal, dot};
+use residual::Residuals;
+use taps::Taps;
+use window::{CURRENT, PAD, Window};
+
+pub(crate) use stack::{Cast, Size, Stack};
+
 use crate::codec::range::Coder;
 
 /// What a model is made for; constants of a codec version.
@@ -16,6 +28,17 @@ pub(crate) struct Setup {
     pub(crate) two: bool,
 }
 
+/// The setup of level `mid`.
+pub(crate) const MID: Setup = Setup {
+    block: 32,
+    two: false,
+};
+/// The setup of level `best`.
+pub(crate) const BEST: Setup = Setup {
+    block: 16,
+    two: true,
+};
+
 /// Share of the past that a block's system keeps from row to row.
 const KEEP: f32 = 0.8;
 /// The same for the system of whole rows, per block.
@@ -25,33 +48,42 @@ const RIGHT: f32 = 0.3;
 const RIDGE: f32 = 0.02;
 
 #[derive(Clone)]
-pub(super) struct Model<const G: usize, const H: usize, const C: usize> {
+pub(crate) struct Model<const G: usize, const H: usize, const C: usize> {
     setup: Setup,
     taps: Taps,
-    pub(super) window: Window,
-    pub(super) errors: Errors,
+    pub(crate) window: Window,
+    pub(crate) errors: Errors,
     blocks: Vec<Normal<G, H>>,
     all: Normal<G, H>,
     weights: [[Four; G]; 2],
     seen: Vec<[Four; H]>,
     weighted: Vec<[Four; G]>,
+    /// Observations of the current block.
+    count: usize,
+    /// The current block, and whether its system is solved: only when a sample needs it.
+    block: usize,
+    solved: bool,
+    /// The first block at which the system of whole rows is solved again.
+    all_from: usize,
     bias: Bias,
     residuals: Residuals<C>,
 }
 
 /// What one row is coded with.
 #[derive(Clone, Copy)]
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// Samples lie in `0..=max`.
-    pub(super) max: f32,
+    pub(crate) max: f32,
     /// Sample 0 is padding, coded as a mask.
-    pub(super) mask: bool,
+    pub(crate) mask: bool,
     /// Absolute errors at this row and the next one of the previous frame.
-    pub(super) before: Option<(&'a [f32], &'a [f32])>,
+    pub(crate) before: Option<(&'a [f32], &'a [f32])>,
+    /// The same pixel in the planes before this one.
+    pub(crate) cross: [Option<Four>; 2],
 }
 
 impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
-    pub(super) fn new(setup: Setup, width: usize) -> Self {
+    pub(crate) fn new(setup: Setup, width: usize) -> Self {
         let blocks = width.div_ceil(setup.block);
         let window = Window::new(width);
         Self {
@@ -63,6 +95,10 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
             weights: [[[0.0; 4]; G]; 2],
             seen: vec![[[0.0; 4]; H]; setup.block],
             weighted: vec![[[0.0; 4]; G]; setup.block],
+            count: 0,
+            block: 0,
+            solved: false,
+            all_from: 0,
             bias: Bias::new(),
             residuals: Residuals::new(),
             window,
@@ -70,7 +106,7 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
     }
 
     /// Switches the neighbourhood to the one with, or without, earlier frames.
-    pub(super) fn use_frames(&mut self, frames: bool) {
+    pub(crate) fn use_frames(&mut self, frames: bool) {
         if self.taps.frames != frames {
             self.taps = Taps::new(G, frames, self.window.stride);
             self.blocks.fill(Normal::new());
@@ -79,57 +115,98 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
         }
     }
 
-    /// Codes one row of mapped samples and leaves their absolute errors in `errors`.
-    pub(super) fn row<K: Coder>(&mut self, coder: &mut K, samples: &mut [u16], row: Row<'_>) {
+    /// Columns per block.
+    pub(crate) fn block(&self) -> usize {
+        self.setup.block
+    }
+
+    pub(crate) fn start_row(&mut self) {
         self.window.start_row();
         self.errors.start_row();
-        let block = self.setup.block;
-        for b in 0..samples.len().div_ceil(block) {
-            self.solve(b);
-            let mut count = 0;
-            for x in b * block..(b * block + block).min(samples.len()) {
-                count += self.sample(coder, x, &mut samples[x], &row, count);
-            }
-            self.learn(b, count);
-        }
-        self.window.end_row();
-        self.errors.end_row(samples.len());
+        self.all_from = 0;
     }
 
     #[inline(always)]
-    fn solve(&mut self, b: usize) {
+    pub(crate) fn start_block(&mut self, block: usize) {
+        self.block = block;
+        self.count = 0;
+        self.solved = false;
+    }
+
+    /// Leaves the absolute errors of the row in `errors`.
+    pub(crate) fn end_row(&mut self, width: usize) {
+        if !width.is_multiple_of(self.setup.block) {
+            self.end_block();
+        }
+        self.window.end_row();
+        self.errors.end_row(width);
+    }
+
+    #[inline(always)]
+    fn solve(&mut self) {
+        let b = self.block;
         let own = &self.blocks[b + 1];
         let merged = own.merged(&self.blocks[b], LEFT, &self.blocks[b + 2], RIGHT);
         self.weights[0] = merged.solve(RIDGE);
-        if self.setup.two && b.is_multiple_of(4) {
+        if self.setup.two && b >= self.all_from {
             self.weights[1] = self.all.clone().solve(RIDGE);
+            self.all_from = (b / 4 + 1) * 4;
+        }
+        self.solved = true;
+    }
+
+    #[inline(always)]
+    pub(crate) fn end_block(&mut self) {
+        if self.count > 0 {
+            let (seen, weighted) = (&self.seen[..self.count], &self.weighted[..self.count]);
+            let all = if self.setup.two {
+                Some((&mut self.all, KEEP_ALL))
+            } else {
+                None
+            };
+            self.blocks[self.block + 1].learn(seen, weighted, KEEP, all);
         }
     }
 
+    /// A sample that was coded without a prediction.
     #[inline(always)]
-    fn learn(&mut self, b: usize, count: usize) {
-        let (seen, weighted) = (&self.seen[..count], &self.weighted[..count]);
-        let all = if self.setup.two {
-            Some((&mut self.all, KEEP_ALL))
-        } else {
-            None
-        };
-        self.blocks[b + 1].learn(seen, weighted, KEEP, all);
+    pub(crate) fn hit(&mut self, x: usize, sample: u16) {
+        let i = self.window.row(CURRENT) + x;
+        self.window.v[i] = f32::from(sample);
+        self.errors.calm(x);
     }
 
-    /// Codes one sample; 1 when it left an observation at `slot`.
+    /// The sample at `x` and its neighbours, for the planes that follow.
     #[inline(always)]
-    fn sample<K: Coder>(
+    pub(crate) fn seen_at(&self, x: usize) -> Four {
+        let i = self.window.row(CURRENT) + x;
+        let near = Near::read(&self.window, i, false);
+        [
+            self.window.v[i] - near.mean,
+            near.w - near.mean,
+            near.n - near.mean,
+            near.ne - near.mean,
+        ]
+    }
+
+    /// Codes one sample.
+    #[inline(always)]
+    pub(crate) fn sample<K: Coder>(
         &mut self,
         coder: &mut K,
         x: usize,
         sample: &mut u16,
         row: &Row<'_>,
-        slot: usize,
-    ) -> usize {
+    ) {
+        if !self.solved {
+            self.solve();
+        }
         let i = self.window.row(CURRENT) + x;
         let near = Near::read(&self.window, i, self.taps.frames);
-        let features: [Four; G] = self.taps.features(&self.window.v, i, &near);
+        let mut features: [Four; G] = self.taps.features(&self.window.v, i, &near);
+        for (to, cross) in features.iter_mut().rev().zip(row.cross.iter().flatten()) {
+            *to = *cross;
+        }
         let mut guesses = [0.0f32; 2];
         guesses[0] = sane(
             near.mean + dot(&self.weights[0], &features),
@@ -160,25 +237,25 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
         {
             self.window.v[i] = self.window.fill_in(i);
             self.errors.skip(x);
-            return 0;
+            return;
         }
         self.residuals.code(coder, &context, sample);
         let value = f32::from(*sample);
         self.window.v[i] = value;
         self.bias.learn(context.bias, value - blended);
         self.errors.note(x, value, &guesses, corrected);
-        if near.is_flat() {
-            return 0;
+        if near.is_flat() && row.cross[0].is_none() {
+            return;
         }
         let spread = context.activity + 0.3;
         let weight = 1.0 / (spread * spread);
-        let (seen, weighted) = (&mut self.seen[slot], &mut self.weighted[slot]);
+        let (seen, weighted) = (&mut self.seen[self.count], &mut self.weighted[self.count]);
         for g in 0..G {
             seen[g] = features[g];
             weighted[g] = features[g].map(|feature| feature * weight);
         }
         seen[G][0] = value - near.mean;
-        1
+        self.count += 1;
     }
 }
 

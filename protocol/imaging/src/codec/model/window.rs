@@ -1,21 +1,21 @@
 //! The rows that a pixel's neighbourhood is taken from, as floats, padded left and right.
 
 /// Padding left and right of each row.
-pub(super) const PAD: usize = 8;
+pub(crate) const PAD: usize = 8;
 /// Row number of the row being coded; the five above it come before.
-pub(super) const CURRENT: usize = 5;
+pub(crate) const CURRENT: usize = 5;
 /// Row number of the same row in the previous frame; the row above and below lie around it.
-pub(super) const BEFORE: usize = 7;
+pub(crate) const BEFORE: usize = 7;
 /// Row number of the same row two frames back, then the one below it.
-pub(super) const BEFORE2: usize = 9;
+pub(crate) const BEFORE2: usize = 9;
 const ROWS: usize = 11;
 
 #[derive(Clone)]
-pub(super) struct Window {
-    pub(super) v: Vec<f32>,
+pub(crate) struct Window {
+    pub(crate) v: Vec<f32>,
     /// 1 where the sample is the padding value; the same places as `v`.
-    pub(super) masked: Vec<u8>,
-    pub(super) stride: usize,
+    pub(crate) masked: Vec<u8>,
+    pub(crate) stride: usize,
     width: usize,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Window {
 const BACKGROUND: f32 = 40.0;
 
 impl Window {
-    pub(super) fn new(width: usize) -> Self {
+    pub(crate) fn new(width: usize) -> Self {
         let stride = width + 2 * PAD;
         Self {
             v: vec![0.0; stride * ROWS],
@@ -35,12 +35,12 @@ impl Window {
 
     /// Place of column 0 of a row.
     #[inline(always)]
-    pub(super) fn row(&self, row: usize) -> usize {
+    pub(crate) fn row(&self, row: usize) -> usize {
         row * self.stride + PAD
     }
 
     /// Fills the rows above the first one, from the previous frame if there is one.
-    pub(super) fn start_frame(&mut self, with_before: bool) {
+    pub(crate) fn start_frame(&mut self, with_before: bool) {
         let stride = self.stride;
         let first = if with_before {
             self.v[BEFORE * stride..(BEFORE + 1) * stride].to_vec()
@@ -54,14 +54,14 @@ impl Window {
     }
 
     /// Forgets the rows of earlier frames.
-    pub(super) fn clear_before(&mut self) {
+    pub(crate) fn clear_before(&mut self) {
         let from = (CURRENT + 1) * self.stride;
         self.v[from..].fill(0.0);
         self.masked[from..].fill(1);
     }
 
     /// Left padding of the current row: the first sample of the row above.
-    pub(super) fn start_row(&mut self) {
+    pub(crate) fn start_row(&mut self) {
         let at = self.row(CURRENT);
         let above = self.v[at - self.stride];
         self.v[at - PAD..at].fill(above);
@@ -69,7 +69,7 @@ impl Window {
     }
 
     /// Right padding of the current row, then all rows move up by one.
-    pub(super) fn end_row(&mut self) {
+    pub(crate) fn end_row(&mut self) {
         let stride = self.stride;
         let end = self.row(CURRENT) + self.width;
         let last = self.v[end - 1];
@@ -81,7 +81,7 @@ impl Window {
 
     /// Moves the rows of an earlier frame up by one and puts a new one below.
     /// `row` is the lowest of `count` rows.
-    pub(super) fn push_before(&mut self, row: usize, count: usize, samples: &[u16], mask: bool) {
+    pub(crate) fn push_before(&mut self, row: usize, count: usize, samples: &[u16], mask: bool) {
         let stride = self.stride;
         let first = (row + 1 - count) * stride;
         self.v
@@ -108,7 +108,7 @@ impl Window {
 
     /// What stands in for a masked sample.
     #[inline(always)]
-    pub(super) fn fill_in(&self, i: usize) -> f32 {
+    pub(crate) fn fill_in(&self, i: usize) -> f32 {
         let mean = (self.v[i - 1] + self.v[i - self.stride]) * 0.5;
         if mean < BACKGROUND { 0.0 } else { mean }
     }

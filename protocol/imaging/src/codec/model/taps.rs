@@ -16,8 +16,6 @@ const PLANE: [(isize, isize); 10] = [
     (0, -8),
     (-5, -2),
 ];
-/// The same for at most three groups.
-const PLANE_FEW: [(isize, isize); 3] = [(0, -4), (-1, -1), (-2, -1)];
 /// Frames back, row and first column.
 const FRAMES: [(usize, isize, isize); 10] = [
     (0, 0, -4),
@@ -31,27 +29,19 @@ const FRAMES: [(usize, isize, isize); 10] = [
     (0, -3, -1),
     (2, 1, -1),
 ];
-/// The same for at most five groups.
-const FRAMES_FEW: [(usize, isize, isize); 5] =
-    [(0, 0, -4), (1, 0, -1), (0, -1, -1), (1, 1, -1), (0, -2, -1)];
-
 #[derive(Clone, Copy)]
-pub(super) struct Taps {
-    pub(super) frames: bool,
+pub(crate) struct Taps {
+    pub(crate) frames: bool,
     /// Offset in the window, and whether the group is of an earlier frame.
     at: [(isize, bool); 10],
 }
 
 impl Taps {
-    pub(super) fn new(groups: usize, frames: bool, stride: usize) -> Self {
+    pub(crate) fn new(groups: usize, frames: bool, stride: usize) -> Self {
         let mut at = [(0, false); 10];
         for (n, at) in at.iter_mut().enumerate().take(groups) {
-            let (back, dy, dx) = match (frames, groups) {
-                (false, ..4) => (0, PLANE_FEW[n].0, PLANE_FEW[n].1),
-                (false, _) => (0, PLANE[n].0, PLANE[n].1),
-                (true, ..6) => FRAMES_FEW[n],
-                (true, _) => FRAMES[n],
-            };
+            let (dy, dx) = PLANE[n];
+            let (back, dy, dx) = if frames { FRAMES[n] } else { (0, dy, dx) };
             let row = [CURRENT, BEFORE, BEFORE2][back] as isize - CURRENT as isize + dy;
             *at = (row * stride as isize + dx, back > 0);
         }
@@ -60,7 +50,7 @@ impl Taps {
 
     /// Neighbours minus the local mean of their frame.
     #[inline(always)]
-    pub(super) fn features<const G: usize>(&self, v: &[f32], i: usize, near: &Near) -> [Four; G] {
+    pub(crate) fn features<const G: usize>(&self, v: &[f32], i: usize, near: &Near) -> [Four; G] {
         let mut features = [[0.0; 4]; G];
         for (four, &(offset, earlier)) in features.iter_mut().zip(&self.at) {
             let mean = if earlier { near.mean_before } else { near.mean };

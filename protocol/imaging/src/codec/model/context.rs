@@ -1,23 +1,23 @@
 //! What is known about a sample before it is coded: neighbours, recent errors, quantised.
-use super::window::{BEFORE, PAD, Window};
+use super::window::{BEFORE, CURRENT, PAD, Window};
 
 /// The closest neighbours.
 #[derive(Clone, Copy)]
-pub(super) struct Near {
-    pub(super) w: f32,
-    pub(super) n: f32,
-    pub(super) nw: f32,
-    pub(super) ne: f32,
+pub(crate) struct Near {
+    pub(crate) w: f32,
+    pub(crate) n: f32,
+    pub(crate) nw: f32,
+    pub(crate) ne: f32,
     /// A smooth mean, the origin of the features.
-    pub(super) mean: f32,
+    pub(crate) mean: f32,
     /// The same in the previous frame.
-    pub(super) mean_before: f32,
+    pub(crate) mean_before: f32,
     /// The median of W, N and W + N - NW.
-    pub(super) median: f32,
+    pub(crate) median: f32,
     /// A simple second opinion.
-    pub(super) slope: f32,
+    pub(crate) slope: f32,
     /// The sample at the same place in the previous frame, or the mean.
-    pub(super) before: f32,
+    pub(crate) before: f32,
 }
 
 #[inline(always)]
@@ -39,7 +39,7 @@ fn median(w: f32, n: f32, nw: f32) -> f32 {
 
 impl Near {
     #[inline(always)]
-    pub(super) fn read(window: &Window, i: usize, frames: bool) -> Self {
+    pub(crate) fn read(window: &Window, i: usize, frames: bool) -> Self {
         let (v, stride) = (&window.v, window.stride);
         let (w, nw, n, ne) = (
             v[i - 1],
@@ -60,7 +60,7 @@ impl Near {
             before: here,
         };
         if frames {
-            let j = i + (BEFORE - super::window::CURRENT) * stride;
+            let j = i + (BEFORE - CURRENT) * stride;
             let (qw, qnw, qn, qne) = (
                 v[j - 1],
                 v[j - stride - 1],
@@ -76,7 +76,7 @@ impl Near {
     }
 
     #[inline(always)]
-    pub(super) fn is_flat(&self) -> bool {
+    pub(crate) fn is_flat(&self) -> bool {
         let m = self.mean;
         (self.w - m).abs() + (self.n - m).abs() + (self.nw - m).abs() <= 0.0
     }
@@ -84,7 +84,7 @@ impl Near {
 
 /// Absolute errors of this row and the ones above.
 #[derive(Clone)]
-pub(super) struct Errors {
+pub(crate) struct Errors {
     stride: usize,
     /// Rows of the final guess: the current one last.
     last: Vec<f32>,
@@ -93,7 +93,7 @@ pub(super) struct Errors {
 }
 
 impl Errors {
-    pub(super) fn new(width: usize) -> Self {
+    pub(crate) fn new(width: usize) -> Self {
         let stride = width + 2 * PAD;
         Self {
             stride,
@@ -103,12 +103,12 @@ impl Errors {
     }
 
     /// The current row's errors, without padding.
-    pub(super) fn row(&self, width: usize) -> &[f32] {
+    pub(crate) fn row(&self, width: usize) -> &[f32] {
         let at = self.stride * 2 + PAD;
         &self.last[at..at + width]
     }
 
-    pub(super) fn start_row(&mut self) {
+    pub(crate) fn start_row(&mut self) {
         let at = self.stride * 2 + PAD;
         let above = self.last[at - self.stride];
         self.last[at - PAD..at].fill(above);
@@ -117,7 +117,7 @@ impl Errors {
         self.each[at - PAD..at].fill(above);
     }
 
-    pub(super) fn end_row(&mut self, width: usize) {
+    pub(crate) fn end_row(&mut self, width: usize) {
         let at = self.stride * 2 + PAD + width;
         let end = self.last[at - 1];
         self.last[at..].fill(end);
@@ -127,14 +127,14 @@ impl Errors {
     }
 
     /// Moves the rows up: after the caller has read [`row`](Self::row).
-    pub(super) fn next_row(&mut self) {
+    pub(crate) fn next_row(&mut self) {
         self.last.copy_within(self.stride.., 0);
         self.each.copy_within(self.stride.., 0);
     }
 
     /// The guesses weighted by how well each did around here.
     #[inline(always)]
-    pub(super) fn blend(&self, x: usize, guesses: &[f32; 2], mean: f32) -> f32 {
+    pub(crate) fn blend(&self, x: usize, guesses: &[f32; 2], mean: f32) -> f32 {
         let (here, above) = (
             &self.each[self.stride + PAD + x - 2..],
             &self.each[PAD + x - 1..],
@@ -152,14 +152,32 @@ impl Errors {
     }
 
     #[inline(always)]
-    pub(super) fn note(&mut self, x: usize, value: f32, guesses: &[f32; 2], last: f32) {
+    pub(crate) fn note(&mut self, x: usize, value: f32, guesses: &[f32; 2], last: f32) {
         self.last[self.stride * 2 + PAD + x] = (value - last).abs();
         self.each[self.stride + PAD + x] = guesses.map(|guess| (value - guess).abs());
     }
 
+    /// How large errors are around `x`: 0..32.
+    #[inline(always)]
+    pub(crate) fn around(&self, x: usize) -> usize {
+        let at = self.stride * 2 + PAD + x;
+        let (e, s) = (&self.last, self.stride);
+        coarse((e[at - 1] + e[at - s] + (e[at - s - 1] + e[at - s + 1]) * 0.5) * (1.0 / 3.0))
+    }
+
+    /// A hit halves the errors around it.
+    #[inline(always)]
+    pub(crate) fn calm(&mut self, x: usize) {
+        let i = self.stride * 2 + PAD + x;
+        self.last[i] = (self.last[i - 1] + self.last[i - self.stride]) * 0.25;
+        let i = self.stride + PAD + x;
+        let (w, n) = (self.each[i - 1], self.each[i - self.stride]);
+        self.each[i] = [(w[0] + n[0]) * 0.25, (w[1] + n[1]) * 0.25];
+    }
+
     /// A masked sample has its neighbours' errors.
     #[inline(always)]
-    pub(super) fn skip(&mut self, x: usize) {
+    pub(crate) fn skip(&mut self, x: usize) {
         let i = self.stride * 2 + PAD + x;
         self.last[i] = (self.last[i - 1] + self.last[i - self.stride]) * 0.5;
         let i = self.stride + PAD + x;
@@ -182,26 +200,26 @@ fn coarse(v: f32) -> usize {
 
 /// The quantised contexts of one sample.
 #[derive(Clone, Copy)]
-pub(super) struct Context {
+pub(crate) struct Context {
     /// Expected absolute error.
-    pub(super) activity: f32,
+    pub(crate) activity: f32,
     /// Its logarithm in steps, 0..64.
-    pub(super) level: usize,
+    pub(crate) level: usize,
     /// Context of the bias, 0..1024.
-    pub(super) bias: usize,
+    pub(crate) bias: usize,
     /// Bits of a residual below its unary part.
-    pub(super) shift: u32,
+    pub(crate) shift: u32,
     /// The prediction as a whole number.
-    pub(super) centre: i32,
+    pub(crate) centre: i32,
     /// The prediction's rest is below the centre: signs swap sides.
-    pub(super) flip: bool,
+    pub(crate) flip: bool,
     /// Mixed contexts, each below 1024.
-    pub(super) sets: [usize; 8],
+    pub(crate) sets: [usize; 8],
 }
 
 impl Context {
     #[inline(always)]
-    pub(super) fn new(
+    pub(crate) fn new(
         errors: &Errors,
         x: usize,
         near: &Near,
@@ -273,7 +291,7 @@ impl Context {
 
     /// Fixes the prediction.
     #[inline(always)]
-    pub(super) fn aim(&mut self, corrected: f32) {
+    pub(crate) fn aim(&mut self, corrected: f32) {
         self.centre = (corrected + 0.5) as i32;
         let rest = corrected - self.centre as f32;
         self.flip = rest < 0.0;

@@ -4,19 +4,19 @@
 //! array of `G` x 4 rows of `H = G + 1` groups: lane 0 of the last group is the right-hand side,
 //! the other three stay 0. Work starts at the group of the diagonal.
 
-pub(super) type Four = [f32; 4];
+pub(crate) type Four = [f32; 4];
 
 #[derive(Clone)]
-pub(super) struct Normal<const G: usize, const H: usize>([[[Four; H]; 4]; G]);
+pub(crate) struct Normal<const G: usize, const H: usize>([[[Four; H]; 4]; G]);
 
 impl<const G: usize, const H: usize> Normal<G, H> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self([[[[0.0; 4]; H]; 4]; G])
     }
 
     /// `self + left * a + right * b`.
     #[inline(always)]
-    pub(super) fn merged(&self, left: &Self, a: f32, right: &Self, b: f32) -> Self {
+    pub(crate) fn merged(&self, left: &Self, a: f32, right: &Self, b: f32) -> Self {
         let mut sum = self.clone();
         for (g, rows) in sum.0.iter_mut().enumerate() {
             for (r, row) in rows.iter_mut().enumerate() {
@@ -34,7 +34,7 @@ impl<const G: usize, const H: usize> Normal<G, H> {
     /// and the same for a second system. `seen` are features and target, `weighted` the features
     /// times their weight.
     #[inline(always)]
-    pub(super) fn learn(
+    pub(crate) fn learn(
         &mut self,
         seen: &[[Four; H]],
         weighted: &[[Four; G]],
@@ -68,7 +68,7 @@ impl<const G: usize, const H: usize> Normal<G, H> {
     /// Gaussian elimination without pivoting (the matrix is positive, the ridge keeps it so), four
     /// pivots at a time.
     #[inline(always)]
-    pub(super) fn solve(mut self, ridge: f32) -> [Four; G] {
+    pub(crate) fn solve(mut self, ridge: f32) -> [Four; G] {
         let a = &mut self.0;
         let mut inverse = [[0.0f32; 4]; G];
         for (g, rows) in a.iter_mut().enumerate() {
@@ -199,7 +199,7 @@ fn joined(sums: &Four) -> f32 {
 
 /// Four sums side by side, then joined: the order is part of the format.
 #[inline(always)]
-pub(super) fn dot<const G: usize>(a: &[Four; G], b: &[Four; G]) -> f32 {
+pub(crate) fn dot<const G: usize>(a: &[Four; G], b: &[Four; G]) -> f32 {
     let mut sums = [0.0f32; 4];
     for (a, b) in a.iter().zip(b) {
         for l in 0..4 {

@@ -13,7 +13,7 @@ const SLOTS: usize = 1 << 16;
 const MIX_RATE: f32 = 0.0025 / 65536.0;
 
 #[derive(Clone)]
-pub(super) struct Residuals<const C: usize> {
+pub(crate) struct Residuals<const C: usize> {
     tables: &'static Tables,
     cells: Vec<Vec<Cell>>,
     mix: Vec<[f32; C]>,
@@ -26,7 +26,7 @@ pub(super) struct Residuals<const C: usize> {
 const PICK: [usize; 8] = [0, 2, 4, 5, 1, 7, 3, 6];
 
 impl<const C: usize> Residuals<C> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             tables: Tables::get(),
             cells: vec![vec![Cell::NEW; SLOTS]; C],
@@ -39,7 +39,7 @@ impl<const C: usize> Residuals<C> {
 
     /// Whether the sample is the padding value 0.
     #[inline(always)]
-    pub(super) fn mask<K: Coder>(
+    pub(crate) fn mask<K: Coder>(
         &mut self,
         coder: &mut K,
         window: &Window,
@@ -85,7 +85,7 @@ impl<const C: usize> Residuals<C> {
 
     /// Codes the sample around the context's centre.
     #[inline(always)]
-    pub(super) fn code<K: Coder>(&mut self, coder: &mut K, context: &Context, sample: &mut u16) {
+    pub(crate) fn code<K: Coder>(&mut self, coder: &mut K, context: &Context, sample: &mut u16) {
         let shift = context.shift;
         let mut at = [0usize; C];
         for (n, at) in at.iter_mut().enumerate() {
