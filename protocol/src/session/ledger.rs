@@ -33,6 +33,20 @@ impl SegmentLedger {
         .insert(range);
     }
 
+    /// Takes back the numbers from `end` on.
+    pub fn cut_off(&mut self, end: u64) {
+        for set in [
+            &mut self.todo,
+            &mut self.waiting,
+            &mut self.sent,
+            &mut self.doubt,
+            &mut self.acked,
+        ] {
+            set.remove(end..u64::MAX);
+        }
+        self.end = self.end.min(end);
+    }
+
     /// All that an earlier process may have sent.
     pub fn doubt_all(&mut self) {
         let all = 0..self.end;
@@ -189,6 +203,7 @@ mod tests {
         Answered(u64, u64),
         GiveUp,
         DoubtAll,
+        CutOff(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -225,6 +240,7 @@ mod tests {
             Step::Answered(from, to) => ledger.answered(&(from..to)),
             Step::GiveUp => ledger.give_up_doubt(),
             Step::DoubtAll => ledger.doubt_all(),
+            Step::CutOff(end) => ledger.cut_off(end),
         }
     }
 

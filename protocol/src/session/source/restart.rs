@@ -2,7 +2,7 @@
 
 use super::{RecordInfo, Source, SourceError};
 use crate::id::{SegmentId, StudyId};
-use crate::manifest::Receipt;
+use crate::manifest::{Receipt, ReceiptKind};
 use crate::priority::Class;
 use crate::resume::RunSet;
 use crate::seal::Signed;
@@ -38,6 +38,31 @@ impl Source {
         let receipt = Receipt::read(&self.receiver, &self.me, signed)?;
         self.apply_receipt(&receipt);
         Ok(receipt)
+    }
+
+    /// Takes back the records of a segment from number `end` on: their instance was not packed to
+    /// its end and is packed again in another segment.
+    pub fn cut_segment(&mut self, segment: SegmentId, end: u64) {
+        let Some(owner) = self.segments.get_mut(&segment) else {
+            return;
+        };
+        let keep = usize::try_from(end).unwrap_or(usize::MAX);
+        let gone = owner.records.split_off(keep.min(owner.records.len()));
+        if let Some(first) = gone.first() {
+            owner.record_ledger.cut_off(end);
+            owner.chunk_ledger.cut_off(first.chunks.start);
+            owner.bytes -= gone.iter().map(|r| r.bytes).sum::<u64>();
+            self.plan = None;
+        }
+    }
+
+    /// The records of a segment that a receipt of exactly this kind has named.
+    #[must_use]
+    pub fn named_by(&self, segment: SegmentId, kind: ReceiptKind) -> RunSet {
+        let named = self.segments.get(&segment);
+        named
+            .and_then(|s| s.attested.get(&kind).cloned())
+            .unwrap_or_default()
     }
 
     /// How often a study's class was changed.
