@@ -1,0 +1,138 @@
+//! The command line: one module per command.
+
+mod check;
+mod estimate;
+mod files;
+mod generate;
+mod init;
+mod join;
+mod reached;
+mod run;
+mod send;
+mod status;
+mod study;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use karez_host::cli::{Common, STYLES};
+use karez_host::{Env, Failure, RealEnv, config, datadir, log, process};
+use karez_sender::Settings;
+
+/// The program's name.
+pub(crate) const PROGRAM: &str = "karez-sender";
+
+/// Sends a clinic's images to its hub, however bad the line is
+///
+/// What is accepted is on this disk, encrypted, until the hub has signed for it.
+#[derive(Parser, Debug)]
+#[command(name = PROGRAM, version, styles = STYLES, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    what: What,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  karez-sender --data /srv/karez join karez1-...   belong to the hub that wrote the invitation
+  karez-sender --data /srv/karez run               the daemon
+  karez-sender --data /srv/karez send --wait CT/   hand a folder in and wait until it has arrived
+  karez-sender --data /srv/karez status --watch    how things stand";
+
+#[derive(Subcommand, Debug)]
+enum What {
+    /// Makes a data directory with keys and a commented configuration
+    Init(init::Init),
+    /// Makes this clinic one of the hub's that wrote the invitation
+    Join(join::Join),
+    /// Runs the daemon until it is told to stop (SIGTERM, SIGINT)
+    Run,
+    /// Hands files and folders in
+    Send(send::Send),
+    /// Shows how things stand
+    Status(status::Show),
+    /// Changes how urgent a study is
+    #[command(alias = "prioritize")]
+    Prioritise(study::Prioritise),
+    /// Stops sending a study
+    Withdraw(study::Withdraw),
+    /// Says how small files become, without sending anything
+    Estimate(estimate::Estimate),
+    /// Checks configuration, disk, clock and the way to the hub
+    Check(check::Check),
+    /// Prints the completions of a shell
+    Completions(generate::Completions),
+    /// Writes man pages and completions to a directory
+    Man(generate::Man),
+}
+
+/// What a command works on.
+struct Context {
+    env: Arc<RealEnv>,
+    dir: PathBuf,
+    settings: Settings,
+}
+
+/// Parses the command line and does what it says.
+pub(crate) fn run() -> Result<(), Failure> {
+    let cli = Cli::parse();
+    log::init(cli.common.log_format)?;
+    match cli.what {
+        What::Completions(shell) => shell.run(Cli::command()),
+        What::Man(man) => man.run(Cli::command()),
+        What::Estimate(estimate) => estimate.run(),
+        what => {
+            let context = Context::of(&cli.common)?;
+            process::block_on(work(what, context))?
+        }
+    }
+}
+
+async fn work(what: What, context: Context) -> Result<(), Failure> {
+    match what {
+        What::Init(init) => init.run(&context),
+        What::Join(join) => join.run(context).await,
+        What::Run => run::run(context).await,
+        What::Send(send) => send.run(context).await,
+        What::Status(show) => show.run(context).await,
+        What::Prioritise(prioritise) => prioritise.run(context).await,
+        What::Withdraw(withdraw) => withdraw.run(context).await,
+        What::Check(check) => check.run(&context).await,
+        // These need no data directory and were done before.
+        What::Estimate(_) | What::Completions(_) | What::Man(_) => Ok(()),
+    }
+}
+
+impl Context {
+    fn of(common: &Common) -> Result<Self, Failure> {
+        let env = Arc::new(
+            RealEnv::new()
+                .map_err(|error| Failure::new(format!("the program cannot start: {error}")))?,
+        );
+        let dir = datadir::resolve(PROGRAM, common.data.as_deref())?;
+        let settings = config::read(&*env.disk(), &dir, &common.set)?;
+        if let Err(error) = process::keep_memory_private() {
+            tracing::warn!(%error, "this process's memory may end up in a core dump");
+        }
+        Ok(Self { env, dir, settings })
+    }
+
+    fn world(&self) -> Arc<dyn Env> {
+        self.env.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_knows_both_spellings() {
+        Cli::command().debug_assert();
+        let parsed = Cli::parse_from(["karez-sender", "prioritize", "ab12cd34", "stat"]);
+        assert!(matches!(parsed.what, What::Prioritise(_)));
+    }
+}

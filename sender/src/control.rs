@@ -1,0 +1,117 @@
+//! What the command line asks a running daemon over the control socket.
+
+use karez_host::Failure;
+use karez_host::control::{Body, Call, Handler};
+use karez_host::env::BoxFuture;
+use karez_protocol::priority::Class;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::daemon::Handle;
+use crate::engine::Ticket;
+use crate::ingest::Given;
+
+/// Answers commands with a sender's handle.
+pub struct Commands(pub Handle);
+
+#[derive(Deserialize)]
+struct Send {
+    /// Groups files that name no study; hashed, never kept.
+    #[serde(default)]
+    folder: String,
+    #[serde(default)]
+    priority: Option<Class>,
+}
+
+#[derive(Deserialize)]
+struct Orders {
+    orders: Vec<(u64, u64)>,
+}
+
+#[derive(Deserialize)]
+struct Prioritise {
+    study: String,
+    class: Class,
+}
+
+#[derive(Deserialize)]
+struct Withdraw {
+    study: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+struct Join {
+    invitation: String,
+}
+
+impl Handler for Commands {
+    fn handle<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Value, Failure>> {
+        Box::pin(self.answer(call))
+    }
+}
+
+impl Commands {
+    async fn answer(&self, call: Call<'_>) -> Result<Value, Failure> {
+        if call.command == "send" {
+            let send: Send = arguments(call.arguments)?;
+            return value(&self.send(send, call.body).await?);
+        }
+        self.call(call.command, call.arguments).await
+    }
+
+    /// Answers a command that brings no bytes.
+    ///
+    /// # Errors
+    /// As the command says; an unknown command, or arguments of another version.
+    pub async fn call(&self, command: &str, given: &Value) -> Result<Value, Failure> {
+        match command {
+            "status" => value(&self.0.status().await?),
+            "progress" => {
+                let orders: Orders = arguments(given)?;
+                value(&self.0.progress(orders.orders).await?)
+            }
+            "prioritise" => {
+                let to: Prioritise = arguments(given)?;
+                let study = self.0.prioritise(&to.study, to.class).await?;
+                Ok(json!({ "study": study }))
+            }
+            "withdraw" => {
+                let what: Withdraw = arguments(given)?;
+                let study = self.0.withdraw(&what.study, &what.reason).await?;
+                Ok(json!({ "study": study }))
+            }
+            "join" => {
+                let join: Join = arguments(given)?;
+                self.0.join(&join.invitation).await?;
+                Ok(json!({}))
+            }
+            other => Err(Failure::new(format!("the daemon does not know `{other}`"))
+                .fix("Restart the daemon after an upgrade")),
+        }
+    }
+
+    async fn send(&self, send: Send, mut body: Body<'_>) -> Result<Ticket, Failure> {
+        let mut intake = self.0.intake(Given {
+            folder: send.folder.into_bytes(),
+            class: send.priority,
+        })?;
+        let cut = |e: karez_host::control::BodyError| Failure::new(e.to_string());
+        while let Some(piece) = body.next().await.map_err(cut)? {
+            intake.write(&piece).await?;
+        }
+        intake.finish().await
+    }
+}
+
+fn arguments<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
+    T::deserialize(value).map_err(|_| {
+        Failure::new("the daemon and the command line are of different versions")
+            .fix("Restart the daemon after an upgrade")
+    })
+}
+
+fn value<T: serde::Serialize>(from: &T) -> Result<Value, Failure> {
+    serde_json::to_value(from).map_err(|e| Failure::new(format!("the answer is not JSON: {e}")))
+}

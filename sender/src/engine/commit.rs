@@ -1,0 +1,226 @@
+//! The group commit: what waits for it, and what it makes true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use karez_host::Failure;
+use karez_protocol::id::StudyId;
+use karez_protocol::seal::Signed;
+use karez_protocol::units::Moment;
+use karez_store::{Commit, Error};
+use tokio::sync::oneshot;
+
+use super::entry::{Accepted, Costs, RECEIPTS, StudyFacts, TOTALS, signed_bytes};
+use super::table::Place;
+use super::{Engine, Ticket};
+use crate::limits::DISK_RETRY;
+
+/// Something that a commit will make true.
+pub(super) enum Pending {
+    Accept {
+        position: u64,
+        accepted: Accepted,
+        facts: Option<StudyFacts>,
+        reply: oneshot::Sender<Result<Ticket, Failure>>,
+    },
+    Study {
+        position: u64,
+        study: StudyId,
+        facts: StudyFacts,
+        reply: oneshot::Sender<Result<String, Failure>>,
+    },
+    Receipt {
+        position: u64,
+        signed: Signed,
+    },
+}
+
+/// The disk does not take what it should.
+pub(super) struct Trouble {
+    pub(super) text: String,
+    pub(super) full: bool,
+    tried: Moment,
+}
+
+/// Entries in each journal.
+pub(super) type Counts = BTreeMap<&'static str, usize>;
+
+impl Trouble {
+    pub(super) fn retry_at(&self) -> Moment {
+        self.tried.after(DISK_RETRY)
+    }
+}
+
+impl Engine {
+    /// Writes a journal entry; it counts after the commit.
+    pub(super) fn journal(&mut self, name: &'static str, entry: &[u8]) -> Result<u64, Failure> {
+        let written = self.store.journal_append(name, entry);
+        if let Err(error) = &written {
+            self.troubled(error);
+        }
+        *self.journal_entries.entry(name).or_default() += 1;
+        written.map_err(|e| Failure::new(e.to_string()))
+    }
+
+    /// Makes durable what was written, and does what that allows.
+    pub(super) fn commit(&mut self) {
+        if self.pending.is_empty() && !self.sealed.iter().any(|s| s.written) {
+            return;
+        }
+        match self.store.commit() {
+            Ok(_) => {
+                if self.sealed.iter().all(|s| s.written) {
+                    self.trouble = None;
+                }
+                for pending in std::mem::take(&mut self.pending) {
+                    self.settle(pending);
+                }
+                self.settle_sealed();
+            }
+            Err(error) => {
+                self.troubled(&error);
+                let failure = Failure::new(error.to_string());
+                // Other files' proofs came with this commit; a second one hands them out.
+                let proved = proved(&self.store.commit().unwrap_or_default());
+                for pending in std::mem::take(&mut self.pending) {
+                    if proved.contains(&pending.place()) {
+                        self.settle(pending);
+                    } else {
+                        self.unsettle(pending, &failure);
+                    }
+                }
+                for sealed in &mut self.sealed {
+                    sealed.written = false;
+                }
+            }
+        }
+    }
+
+    pub(super) fn troubled(&mut self, error: &Error) {
+        if self.trouble.is_none() {
+            tracing::warn!(%error, "the disk does not take what it should; trying again until it does");
+        }
+        self.trouble = Some(Trouble {
+            text: error.to_string(),
+            full: matches!(error, Error::Full { .. }),
+            tried: self.now(),
+        });
+    }
+
+    /// Whether the disk failed a moment ago, so that it is not yet tried again.
+    pub(super) fn resting(&self) -> bool {
+        let now = self.now();
+        self.trouble.as_ref().is_some_and(|t| t.retry_at() > now)
+    }
+
+    pub(super) fn journal_receipt(&mut self, signed: Signed) {
+        // What the disk does not take now, the hub says again when it is asked.
+        if let Ok(position) = self.journal(RECEIPTS, &signed_bytes(&signed)) {
+            self.pending.push(Pending::Receipt { position, signed });
+        }
+    }
+
+    fn settle(&mut self, pending: Pending) {
+        match pending {
+            Pending::Accept {
+                accepted,
+                facts,
+                reply,
+                ..
+            } => self.accepted(accepted, facts, reply),
+            Pending::Study {
+                study,
+                facts,
+                reply,
+                ..
+            } => {
+                self.set_facts(study, facts);
+                let _ = reply.send(Ok(study.short()));
+            }
+            Pending::Receipt { signed, .. } => {
+                if let Err(error) = self.source.accept_receipt(&signed) {
+                    tracing::warn!(%error, "a durable receipt no longer fits");
+                }
+            }
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        accepted: Accepted,
+        facts: Option<StudyFacts>,
+        reply: oneshot::Sender<Result<Ticket, Failure>>,
+    ) {
+        let now = self.now();
+        let ticket = Ticket {
+            order: accepted.order,
+            study: accepted.study.short(),
+        };
+        let unsealed = &self.shared.unsealed;
+        unsealed.fetch_add(accepted.length, std::sync::atomic::Ordering::Relaxed);
+        if let Some(facts) = facts {
+            self.set_facts(accepted.study, facts);
+        }
+        self.tables.enter(accepted, Place::Waiting, now);
+        let _ = reply.send(Ok(ticket));
+    }
+
+    fn unsettle(&mut self, pending: Pending, failure: &Failure) {
+        match pending {
+            Pending::Accept {
+                accepted, reply, ..
+            } => self.refuse(&accepted.blob, reply, failure.clone()),
+            Pending::Study { reply, .. } => drop(reply.send(Err(failure.clone()))),
+            Pending::Receipt { .. } => {}
+        }
+    }
+
+    /// Writes down what the link has cost so far.
+    pub(super) fn write_costs(&mut self) {
+        let costs: Costs = self.costs();
+        if costs == self.link.written {
+            return;
+        }
+        let many = self.journal_entries.get(TOTALS).copied().unwrap_or(0) > 256;
+        let written = if many {
+            self.journal_entries.insert(TOTALS, 1);
+            self.store
+                .journal_rewrite(TOTALS, [costs.to_bytes()])
+                .map(drop)
+        } else {
+            *self.journal_entries.entry(TOTALS).or_default() += 1;
+            self.store
+                .journal_append(TOTALS, &costs.to_bytes())
+                .map(drop)
+        };
+        match written {
+            Ok(()) => self.link.written = costs,
+            Err(error) => self.troubled(&error),
+        }
+    }
+}
+
+impl Pending {
+    const fn place(&self) -> (&'static str, u64) {
+        match self {
+            Self::Accept { position, .. } => (super::entry::INGEST, *position),
+            Self::Study { position, .. } => (super::entry::STUDIES, *position),
+            Self::Receipt { position, .. } => (RECEIPTS, *position),
+        }
+    }
+}
+
+fn proved(commit: &Commit) -> BTreeSet<(&'static str, u64)> {
+    let name = |journal: &str| match journal {
+        super::entry::INGEST => Some(super::entry::INGEST),
+        super::entry::STUDIES => Some(super::entry::STUDIES),
+        RECEIPTS => Some(RECEIPTS),
+        _ => None,
+    };
+    let notes = commit.notes.iter();
+    notes
+        .filter_map(|note| Some((name(note.journal())?, note.position())))
+        .collect()
+}
+
+const _: () = assert!(DISK_RETRY.as_secs() < Duration::from_secs(60).as_secs());

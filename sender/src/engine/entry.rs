@@ -1,0 +1,255 @@
+//! What the engine's journals hold, as bytes.
+
+use karez_protocol::id::StudyId;
+use karez_protocol::manifest::Origin;
+use karez_protocol::priority::Class;
+use karez_protocol::seal::Signed;
+use karez_protocol::wire::{WireError, decode, encode};
+
+/// Instances accepted, and evicted.
+pub(super) const INGEST: &str = "ingest";
+/// What is known of studies.
+pub(super) const STUDIES: &str = "studies";
+/// The hub's receipts, for ever.
+pub(super) const RECEIPTS: &str = "receipts";
+/// Tags of parts that were sealed.
+pub(super) const TAGS: &str = "tags";
+/// What the link has cost.
+pub(super) const TOTALS: &str = "totals";
+
+/// The kind of the note beside each record in a pack.
+pub(super) const RECORD_NOTE: u8 = 32;
+
+/// An instance as it was accepted. No name, UID or date of a patient is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    pub(super) order: u64,
+    pub(super) blob: String,
+    pub(super) index_key: [u8; 16],
+    pub(super) study: StudyId,
+    pub(super) length: u64,
+    pub(super) origin: Origin,
+    /// The fingerprint, sealed; empty once the instance is.
+    pub(super) secret: Vec<u8>,
+    /// Seconds since 1970 by a clock that may be wrong: for people.
+    pub(super) at: i64,
+}
+
+/// One entry of [`INGEST`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Accepted(Accepted),
+    /// These were released and are no longer here.
+    Evicted(Vec<u64>),
+}
+
+type AcceptedTuple = (u64, String, [u8; 16], StudyId, u64, Origin, Vec<u8>, i64);
+
+impl Entry {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Accepted(a) => {
+                let tuple: AcceptedTuple = (
+                    a.order,
+                    a.blob.clone(),
+                    a.index_key,
+                    a.study,
+                    a.length,
+                    a.origin,
+                    a.secret.clone(),
+                    a.at,
+                );
+                encode(&(Some(tuple), Vec::<u64>::new()))
+            }
+            Self::Evicted(orders) => encode(&(None::<AcceptedTuple>, orders.clone())),
+        }
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let (accepted, evicted) = decode::<(Option<AcceptedTuple>, Vec<u64>)>(bytes)?;
+        let Some((order, blob, index_key, study, length, origin, secret, at)) = accepted else {
+            return Ok(Self::Evicted(evicted));
+        };
+        Ok(Self::Accepted(Accepted {
+            order,
+            blob,
+            index_key,
+            study,
+            length,
+            origin,
+            secret,
+            at,
+        }))
+    }
+}
+
+/// What is kept of a study besides its instances; the newest entry of [`STUDIES`] counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StudyFacts {
+    pub(crate) class: Class,
+    /// Whether a person chose the class, so that no rule changes it.
+    pub(crate) by_hand: bool,
+    /// How often the class was changed.
+    pub(crate) counter: u64,
+    /// The reason of a withdrawal, sealed.
+    pub(crate) withdrawn: Option<Vec<u8>>,
+    /// When it was first met: for people.
+    pub(crate) since: i64,
+}
+
+type FactsTuple = (StudyId, Class, bool, u64, Option<Vec<u8>>, i64);
+
+impl StudyFacts {
+    pub(super) fn to_bytes(&self, study: StudyId) -> Vec<u8> {
+        let tuple: FactsTuple = (
+            study,
+            self.class,
+            self.by_hand,
+            self.counter,
+            self.withdrawn.clone(),
+            self.since,
+        );
+        encode(&tuple)
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<(StudyId, Self), WireError> {
+        let (study, class, by_hand, counter, withdrawn, since) = decode::<FactsTuple>(bytes)?;
+        let facts = Self {
+            class,
+            by_hand,
+            counter,
+            withdrawn,
+            since,
+        };
+        Ok((study, facts))
+    }
+}
+
+/// A record's note: what a sender without the key must know of it. Numbers, and hashes of sealed
+/// bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RecordNote {
+    /// The instance's order of arrival.
+    pub(super) order: u64,
+    pub(super) first_chunk: u64,
+    pub(super) end_chunk: u64,
+    /// Of record and chunks.
+    pub(super) bytes: u64,
+    pub(super) hash: [u8; 32],
+    pub(super) starts: bool,
+    pub(super) last: bool,
+    pub(super) repeats: Vec<(u64, u64)>,
+}
+
+type NoteTuple = (u64, u64, u64, u64, [u8; 32], bool, bool, Vec<(u64, u64)>);
+
+impl RecordNote {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let tuple: NoteTuple = (
+            self.order,
+            self.first_chunk,
+            self.end_chunk,
+            self.bytes,
+            self.hash,
+            self.starts,
+            self.last,
+            self.repeats.clone(),
+        );
+        encode(&tuple)
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let (order, first_chunk, end_chunk, bytes, hash, starts, last, repeats) =
+            decode::<NoteTuple>(bytes)?;
+        Ok(Self {
+            order,
+            first_chunk,
+            end_chunk,
+            bytes,
+            hash,
+            starts,
+            last,
+            repeats,
+        })
+    }
+}
+
+/// What the link has cost so far, over all processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Costs {
+    pub(super) up: u64,
+    pub(super) down: u64,
+    pub(super) payload: u64,
+    pub(super) resent: u64,
+}
+
+impl Costs {
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        encode(&(self.up, self.down, self.payload, self.resent))
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let (up, down, payload, resent) = decode(bytes)?;
+        Ok(Self {
+            up,
+            down,
+            payload,
+            resent,
+        })
+    }
+}
+
+/// A signed statement as a journal or a pack holds it.
+pub(super) fn signed_bytes(signed: &Signed) -> Vec<u8> {
+    encode(signed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_reads_back() {
+        let accepted = Entry::Accepted(Accepted {
+            order: 7,
+            blob: "ab".repeat(16),
+            index_key: [1; 16],
+            study: StudyId([2; 16]),
+            length: 9,
+            origin: Origin::Dimse { meta: 300 },
+            secret: vec![3; 48],
+            at: -5,
+        });
+        for entry in [accepted, Entry::Evicted(vec![1, 2])] {
+            assert_eq!(Entry::from_bytes(&entry.to_bytes()), Ok(entry));
+        }
+        let facts = StudyFacts {
+            class: Class::Stat,
+            withdrawn: Some(vec![1]),
+            ..StudyFacts::default()
+        };
+        let study = StudyId([4; 16]);
+        assert_eq!(
+            StudyFacts::from_bytes(&facts.to_bytes(study)),
+            Ok((study, facts))
+        );
+        let note = RecordNote {
+            order: 1,
+            first_chunk: 2,
+            end_chunk: 3,
+            bytes: 4,
+            hash: [5; 32],
+            starts: true,
+            last: false,
+            repeats: vec![(2, 3)],
+        };
+        assert_eq!(RecordNote::from_bytes(&note.to_bytes()), Ok(note));
+        let costs = Costs {
+            up: 1,
+            down: 2,
+            payload: 3,
+            resent: 4,
+        };
+        assert_eq!(Costs::from_bytes(&costs.to_bytes()), Ok(costs));
+    }
+}

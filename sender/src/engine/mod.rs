@@ -1,0 +1,267 @@
+//! The one actor that owns the store, the core's [`Source`] and all durable state.
+//!
+//! It waits for a bell, a command, a finished job or its timer; then does all that there is to
+//! do, with one commit for everything that it wrote; then says what the commit has made true.
+
+mod accept;
+mod commit;
+mod entry;
+mod gone;
+mod link;
+mod open;
+mod packing;
+mod progress;
+mod quiet;
+mod release;
+mod report;
+mod sealing;
+mod table;
+mod transmit;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use karez_host::{Env, Failure};
+use karez_protocol::id::{PeerId, ProcessId};
+use karez_protocol::priority::Class;
+use karez_protocol::session::{Source, SourceEvent};
+use karez_protocol::units::Moment;
+use karez_store::{Blobs, Store};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::hub::HubInfo;
+use crate::ingest::Arrived;
+use crate::keys::Keys;
+use crate::limits::{COMMANDS, PACKERS, TICK};
+use crate::outbox::Tags;
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::uplink::Line;
+
+pub use progress::{Progress, Ticket};
+
+use commit::{Pending, Trouble};
+use link::Link;
+use packing::{Sealed, StepDone};
+use table::Tables;
+
+/// What the engine is asked to do.
+pub(crate) enum Command {
+    /// Enter an instance whose file is durable. Its file is removed if it is refused.
+    Accept {
+        arrived: Arrived,
+        reply: oneshot::Sender<Result<Ticket, Failure>>,
+    },
+    /// Say how things stand.
+    Status(oneshot::Sender<Status>),
+    /// How far these instances are, by ranges of their orders.
+    Progress(Vec<(u64, u64)>, oneshot::Sender<Progress>),
+    /// Change a study's class.
+    Prioritise(String, Class, oneshot::Sender<Result<String, Failure>>),
+    /// Stop sending a study, for a reason.
+    Withdraw(String, String, oneshot::Sender<Result<String, Failure>>),
+    /// Another word about the hub: an invitation, or the answer to one.
+    Hub(HubInfo, oneshot::Sender<Result<(), Failure>>),
+    /// End, with everything durable.
+    Stop,
+}
+
+/// The ways to an engine: commands, and news of the hub.
+pub(crate) type Doors = (mpsc::Sender<Command>, watch::Receiver<Option<HubInfo>>);
+
+/// What the engine shares with the rest of the daemon.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) dir: PathBuf,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) blobs: Blobs,
+    pub(crate) unsealed: Arc<AtomicU64>,
+    pub(crate) bell: Arc<Notify>,
+    pub(crate) line: Arc<Line>,
+    /// Whether instances are packed, not only accepted.
+    pub(crate) packs: bool,
+}
+
+/// The engine.
+pub(crate) struct Engine {
+    shared: Shared,
+    process: ProcessId,
+    start: Instant,
+    store: Store,
+    source: Source,
+    hub: Option<HubInfo>,
+    tell_hub: watch::Sender<Option<HubInfo>>,
+    tables: Tables,
+    tags: Arc<Tags>,
+    inbox: mpsc::Receiver<Command>,
+    steps: mpsc::Receiver<StepDone>,
+    step_sender: mpsc::Sender<StepDone>,
+    jobs: usize,
+    /// Output of steps that is not yet durable.
+    sealed: Vec<Sealed>,
+    pending: Vec<Pending>,
+    trouble: Option<Trouble>,
+    link: Link,
+    journal_entries: commit::Counts,
+    /// Segments that receipts name and that are no longer here: released and evicted.
+    evicted: std::collections::BTreeSet<karez_protocol::id::SegmentId>,
+    ticked: Moment,
+    stopping: bool,
+}
+
+impl Engine {
+    /// Opens the data directory's store and brings back what an earlier process knew.
+    ///
+    /// # Errors
+    /// Another process has it, or it cannot be read.
+    pub(crate) fn open(shared: Shared, hub: Option<HubInfo>) -> Result<(Self, Doors), Failure> {
+        let (sender, inbox) = mpsc::channel(COMMANDS);
+        let (step_sender, steps) = mpsc::channel(PACKERS);
+        let (tell_hub, hub_news) = watch::channel(hub.clone());
+        let mut process = [0; 8];
+        shared.env.entropy(&mut process);
+        let store = open::store(&shared)?;
+        let start = shared.env.now();
+        let mut engine = Self {
+            source: new_source(&shared, hub.as_ref()),
+            process: ProcessId(process),
+            start,
+            store,
+            hub,
+            tell_hub,
+            tables: Tables::default(),
+            tags: Arc::default(),
+            inbox,
+            steps,
+            step_sender,
+            jobs: 0,
+            sealed: Vec::new(),
+            pending: Vec::new(),
+            trouble: None,
+            link: Link::default(),
+            journal_entries: commit::Counts::default(),
+            evicted: Default::default(),
+            ticked: Moment::default(),
+            stopping: false,
+            shared,
+        };
+        engine.restore()?;
+        Ok((engine, (sender, hub_news)))
+    }
+
+    /// Works until it is told to stop.
+    pub(crate) async fn run(mut self) {
+        let bell = self.shared.bell.clone();
+        while !self.stopping {
+            let wake = self.start + self.wake_at().0;
+            let timer = self.shared.env.sleep_until(wake);
+            tokio::select! {
+                () = bell.notified() => {}
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => self.stopping = true,
+                },
+                Some(done) = self.steps.recv() => self.step_done(done),
+                () = timer => {}
+            }
+            self.drain();
+            self.turn();
+        }
+        self.write_costs();
+        if let Err(error) = self.store.close() {
+            tracing::warn!(%error, "the store could not be closed in order; nothing accepted is lost");
+        }
+    }
+
+    /// Milliseconds and the like since the process began.
+    fn now(&self) -> Moment {
+        Moment(self.shared.env.now().saturating_duration_since(self.start))
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..COMMANDS {
+            let Ok(command) = self.inbox.try_recv() else {
+                break;
+            };
+            self.command(command);
+        }
+        while let Ok(done) = self.steps.try_recv() {
+            self.step_done(done);
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        // Whoever asked may be gone; then nobody waits for the answer.
+        match command {
+            Command::Accept { arrived, reply } => self.accept(arrived, reply),
+            Command::Status(reply) => drop(reply.send(self.report())),
+            Command::Progress(orders, reply) => drop(reply.send(self.progress(&orders))),
+            Command::Prioritise(study, class, reply) => self.prioritise(&study, class, reply),
+            Command::Withdraw(study, reason, reply) => self.withdraw(&study, &reason, reply),
+            Command::Hub(info, reply) => drop(reply.send(self.set_hub(info))),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    /// Everything that can be done now.
+    fn turn(&mut self) {
+        self.look_at_line();
+        self.take_frames();
+        self.hear_events();
+        self.store_sealed();
+        self.commit();
+        self.hear_events();
+        self.pack();
+        self.close_quiet();
+        let now = self.now();
+        self.source.handle_timeout(now);
+        if now.since(self.ticked) >= TICK {
+            self.ticked = now;
+            self.tick();
+        }
+        self.transmit();
+    }
+
+    fn hear_events(&mut self) {
+        while let Some(event) = self.source.poll_event() {
+            match event {
+                SourceEvent::Receipt(signed) => self.journal_receipt(signed),
+                SourceEvent::Released { segment, .. } => {
+                    tracing::debug!(segment = %segment.short(), "released by a receipt");
+                }
+                SourceEvent::Parked { study, reason } => {
+                    if let Some(study) = self.tables.studies.get_mut(&study) {
+                        study.parked = Some(reason);
+                    }
+                }
+                SourceEvent::Arrived(study) => {
+                    tracing::info!(study = %study.short(), "all of it so far is at the hub");
+                }
+                SourceEvent::Busy(reason) => {
+                    self.link.busy = Some(reason).filter(|r| !r.is_empty());
+                }
+                SourceEvent::Gone(segment) => self.unknown_segment(segment),
+                SourceEvent::Refused(reason) => self.shared.line.problem(&reason),
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Moment {
+        let source = self.source.poll_timeout().map(|(at, _)| at);
+        let retry = self.trouble.as_ref().map(Trouble::retry_at);
+        let tick = Some(self.ticked.after(TICK));
+        let times = [source, retry, tick, self.quiet_at()];
+        times.into_iter().flatten().min().unwrap_or_default()
+    }
+}
+
+fn new_source(shared: &Shared, hub: Option<&HubInfo>) -> Source {
+    // Without a hub there are no segments, and the source is made anew when one is known.
+    let peer = hub.map_or(PeerId([0; 32]), |hub| hub.peer);
+    let me = shared.keys.identity.peer();
+    Source::new(me, peer, shared.settings.release_on())
+}

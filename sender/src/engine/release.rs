@@ -1,0 +1,137 @@
+//! Room on the disk: what receipts have released goes when its room is wanted, the oldest first.
+
+use karez_protocol::id::SegmentId;
+use karez_protocol::units::Moment;
+use karez_store::Error;
+
+use super::Engine;
+use super::entry::{Entry, INGEST, STUDIES, TAGS};
+use crate::limits::{EVICT_PER_TURN, JOURNAL_SLACK, TAGS as TAGS_MAX, TAGS_PER_ENTRY};
+
+impl Engine {
+    /// What is done now and then.
+    pub(super) fn tick(&mut self) {
+        self.write_costs();
+        self.evict();
+        self.shorten_journals();
+        if let Err(error) = self.store.commit() {
+            self.troubled(&error);
+        }
+        if self.source.poll_timeout().is_none()
+            && let Err(error) = self.store.save_index()
+        {
+            tracing::debug!(%error, "an index could not be saved; the next start reads the packs");
+        }
+    }
+
+    /// Whether the disk has become so full that age no longer counts.
+    fn pressed(&self) -> Option<bool> {
+        let free = self.store.space().ok()?.free;
+        let spool = &self.shared.settings.spool;
+        let full = self.trouble.as_ref().is_some_and(|t| t.full);
+        if free < spool.keep_free.0 || full {
+            return Some(true);
+        }
+        (free < spool.evict_below.0).then_some(false)
+    }
+
+    /// Removes released segments while room is wanted.
+    pub(super) fn evict(&mut self) {
+        for _ in 0..EVICT_PER_TURN {
+            let Some(pressed) = self.pressed() else {
+                return;
+            };
+            let Some(segment) = self.oldest_released(pressed) else {
+                return;
+            };
+            if let Err(error) = self.evict_one(segment) {
+                return self.troubled(&error);
+            }
+        }
+        self.ticked = Moment::default();
+    }
+
+    fn oldest_released(&self, pressed: bool) -> Option<SegmentId> {
+        let keep = self
+            .shared
+            .settings
+            .spool
+            .keep_released
+            .duration()
+            .as_secs();
+        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+        let wall = self.shared.env.wall();
+        let open: Vec<SegmentId> = self
+            .tables
+            .studies
+            .values()
+            .filter_map(|s| Some(s.open.as_ref()?.segment))
+            .collect();
+        let segments = self.tables.segments.iter();
+        let released = segments.filter(|(id, _)| self.source.released(**id) && !open.contains(id));
+        let oldest = released.filter_map(|(id, segment)| {
+            let newest = segment.instances.values().max()?;
+            let at = self.tables.instances.get(newest)?.accepted.at;
+            (pressed || wall.saturating_sub(at) >= keep).then_some((*newest, *id))
+        });
+        oldest.min().map(|(_, id)| id)
+    }
+
+    fn evict_one(&mut self, segment: SegmentId) -> Result<(), Error> {
+        let orders = self.tables.segments.get(&segment);
+        let orders: Vec<u64> = orders
+            .map(|s| s.instances.values().copied().collect())
+            .unwrap_or_default();
+        let entry = Entry::Evicted(orders).to_bytes();
+        let journaled = self.store.journal_append(INGEST, &entry).map(drop);
+        let journaled = journaled.and_then(|()| self.store.commit().map(drop));
+        if matches!(journaled, Err(Error::Full { .. })) {
+            // Not even the entry has room: the pack goes first, the receipts say why.
+            self.store.remove_segment(segment)?;
+            self.store.journal_append(INGEST, &entry)?;
+            self.store.commit()?;
+        } else {
+            journaled?;
+            self.store.remove_segment(segment)?;
+        }
+        tracing::info!(segment = %segment.short(), "a released segment was removed for its room");
+        self.tables.remove_segment(segment);
+        self.source.close_segment(segment);
+        self.evicted.insert(segment);
+        Ok(())
+    }
+
+    /// Writes journals anew that have become much longer than what they say.
+    fn shorten_journals(&mut self) {
+        let entries = |this: &Self, name| this.journal_entries.get(name).copied().unwrap_or(0);
+        if entries(self, INGEST) > 2 * self.tables.instances.len() + JOURNAL_SLACK {
+            let live = self.tables.instances.values();
+            let live: Vec<Vec<u8>> = live
+                .map(|i| Entry::Accepted(i.accepted.clone()).to_bytes())
+                .collect();
+            self.rewrite(INGEST, live);
+        }
+        if entries(self, STUDIES) > 2 * self.tables.studies.len() + JOURNAL_SLACK {
+            let live = self.tables.studies.iter();
+            let live: Vec<Vec<u8>> = live.map(|(id, s)| s.facts.to_bytes(*id)).collect();
+            self.rewrite(STUDIES, live);
+        }
+        if entries(self, TAGS) > 4 * TAGS_MAX {
+            let all = self.tags.all();
+            let live = all.chunks(TAGS_PER_ENTRY);
+            let live = live
+                .map(|tags| tags.iter().flat_map(|t| t.0).collect())
+                .collect();
+            self.rewrite(TAGS, live);
+            self.journal_entries.insert(TAGS, all.len());
+        }
+    }
+
+    fn rewrite(&mut self, name: &'static str, entries: Vec<Vec<u8>>) {
+        let count = entries.len();
+        match self.store.journal_rewrite(name, entries) {
+            Ok(_) => drop(self.journal_entries.insert(name, count)),
+            Err(error) => self.troubled(&error),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! How things stand, computed from what is.
+
+use std::sync::atomic::Ordering;
+
+use karez_protocol::id::StudyId;
+use karez_protocol::manifest::ReceiptKind;
+
+use super::Engine;
+use super::table::{Place, Study};
+use crate::status::{HubStatus, Parked, SpoolStatus, Status, StudyStatus, Totals};
+
+impl Engine {
+    pub(super) fn report(&self) -> Status {
+        let costs = self.costs();
+        Status {
+            hub: self.hub_status(),
+            spool: self.spool_status(),
+            studies: self.studies_status(),
+            parked: self.parked(),
+            totals: Totals {
+                wire_bytes_up: costs.up,
+                wire_bytes_down: costs.down,
+                payload_bytes: costs.payload,
+                resent_bytes: costs.resent,
+            },
+        }
+    }
+
+    fn hub_status(&self) -> HubStatus {
+        let live = self.link.live.as_ref();
+        let busy = self
+            .link
+            .busy
+            .clone()
+            .map(|why| format!("the hub takes nothing now: {why}"));
+        let none = || "not joined: give an invitation with `join`".to_owned();
+        let problem = match &self.hub {
+            None => none(),
+            Some(_) => busy.unwrap_or_else(|| self.shared.line.why()),
+        };
+        let connected = live.is_some_and(|l| l.greeted);
+        HubStatus {
+            connected,
+            last_contact_s: self.link.heard.map(|at| self.now().since(at).as_secs()),
+            rate_bits_per_s: self.link.rate,
+            rtt_ms: live.map_or(0, |l| l.handle.stats().rtt.as_millis() as u64),
+            name: self
+                .hub
+                .as_ref()
+                .map(|h| h.name.clone())
+                .unwrap_or_default(),
+            problem,
+        }
+    }
+
+    fn spool_status(&self) -> SpoolStatus {
+        let wall = self.shared.env.wall();
+        let oldest = self.tables.unsealed().map(|a| a.at).min();
+        SpoolStatus {
+            bytes: self.store.bytes_total(),
+            free_bytes: self.store.space().map_or(0, |s| s.free),
+            unsealed_bytes: self.shared.unsealed.load(Ordering::Relaxed),
+            unsealed_oldest_s: oldest.map_or(0, |at| seconds(wall, at)),
+            problem: self
+                .trouble
+                .as_ref()
+                .map(|t| t.text.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn studies_status(&self) -> Vec<StudyStatus> {
+        let mut studies: Vec<_> = self.tables.studies.iter().collect();
+        studies.sort_by_key(|(_, s)| (s.facts.class, s.instances.first().copied()));
+        let mut ahead = 0;
+        let mut all = Vec::with_capacity(studies.len());
+        for (id, study) in studies {
+            let mut status = self.study_status(*id, study);
+            let unsealed = study
+                .instances
+                .iter()
+                .filter_map(|o| self.tables.instances.get(o));
+            let unsealed = unsealed.filter(|i| matches!(i.place, Place::Waiting | Place::Packing));
+            let unsealed: u64 = unsealed.map(|i| i.accepted.length).sum();
+            let left = status.bytes_sealed - status.bytes_received + unsealed;
+            ahead += left;
+            let known = self.link.rate > 0 && !status.withdrawn;
+            status.eta_s = match left {
+                0 => Some(0),
+                _ => known.then(|| ahead.saturating_mul(8).div_ceil(self.link.rate)),
+            };
+            all.push(status);
+        }
+        all
+    }
+
+    fn study_status(&self, id: StudyId, study: &Study) -> StudyStatus {
+        let (received, sealed) = self.source.progress(id);
+        let mut lowest = ReceiptKind::Committed;
+        let (mut none, mut parked, mut original) = (false, 0, 0);
+        for instance in study
+            .instances
+            .iter()
+            .filter_map(|o| self.tables.instances.get(o))
+        {
+            original += instance.accepted.length;
+            match self.receipt_of(&instance.place) {
+                Some(ReceiptKind::Parked) => parked += 1,
+                Some(kind) => lowest = lowest.min(kind),
+                None => none = true,
+            }
+        }
+        let all_parked = parked == study.instances.len() as u64;
+        let receipt = if none || all_parked {
+            "none"
+        } else {
+            lowest.name()
+        };
+        StudyStatus {
+            study: id.short(),
+            priority: study.facts.class,
+            instances: study.instances.len() as u64,
+            bytes_original: original,
+            bytes_sealed: sealed,
+            bytes_received: received.min(sealed),
+            receipt: receipt.to_owned(),
+            parked,
+            eta_s: None,
+            age_s: seconds(self.shared.env.wall(), study.facts.since),
+            withdrawn: study.facts.withdrawn.is_some(),
+        }
+    }
+
+    /// The highest receipt for an instance; `Parked` when it needs a person, here or at the hub.
+    fn receipt_of(&self, place: &Place) -> Option<ReceiptKind> {
+        let (segment, first) = match place {
+            Place::Waiting | Place::Packing => return None,
+            Place::Lost(_) => return Some(ReceiptKind::Parked),
+            Place::Sealed(segment, records) => (*segment, records.start),
+        };
+        let named = |kind| self.source.named_by(segment, kind).contains(first);
+        let higher = [
+            ReceiptKind::Committed,
+            ReceiptKind::Stored,
+            ReceiptKind::Parked,
+        ];
+        let found = higher.into_iter().find(|kind| named(*kind));
+        found.or_else(|| named(ReceiptKind::Verified).then_some(ReceiptKind::Verified))
+    }
+
+    fn parked(&self) -> Vec<Parked> {
+        let item = |item: String, reason: String, owner: &str, actions: &[&str]| Parked {
+            item,
+            reason,
+            owner: owner.to_owned(),
+            actions: actions.iter().map(|a| (*a).to_owned()).collect(),
+        };
+        let mut all = Vec::new();
+        for (order, instance) in &self.tables.instances {
+            if let Place::Lost(why) = &instance.place {
+                let name = format!("image {order} of study {}", instance.accepted.study.short());
+                all.push(item(
+                    name,
+                    why.clone(),
+                    "clinic",
+                    &["send it again from the scanner"],
+                ));
+            }
+        }
+        for (id, study) in &self.tables.studies {
+            if let Some(why) = study
+                .parked
+                .as_ref()
+                .filter(|_| self.study_status(*id, study).parked > 0)
+            {
+                let name = format!("study {}", id.short());
+                all.push(item(
+                    name,
+                    why.clone(),
+                    "hub",
+                    &["ask the hub's administrator"],
+                ));
+            }
+        }
+        if let Some(trouble) = &self.trouble {
+            let actions: &[&str] = match trouble.full {
+                true => &["free space on the disk"],
+                false => &["check the disk and its cable"],
+            };
+            all.push(item(
+                "the disk".to_owned(),
+                trouble.text.clone(),
+                "clinic",
+                actions,
+            ));
+        }
+        all
+    }
+}
+
+/// Seconds from `then` to `now` by a clock that may have jumped.
+fn seconds(now: i64, then: i64) -> u64 {
+    u64::try_from(now.saturating_sub(then)).unwrap_or(0)
+}

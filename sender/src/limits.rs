@@ -1,0 +1,51 @@
+//! Bounds of the sender's own queues and tables (ARCHITECTURE I8).
+
+use std::time::Duration;
+
+/// Commands that may wait for the engine.
+pub(crate) const COMMANDS: usize = 64;
+/// Frames taken from the connection before the engine commits.
+pub(crate) const FRAMES_PER_TURN: usize = 256;
+/// Frames given to the connection before the engine looks at its other work.
+pub(crate) const TRANSMITS_PER_TURN: usize = 64;
+/// Jobs that pack and seal at once.
+pub(crate) const PACKERS: usize = 2;
+/// Sealed bytes after which a packing job gives what it has.
+pub(crate) const STEP_BYTES: usize = 1024 * 1024;
+/// Segments whose key is held at once; the one that was idle longest is closed for another.
+pub(crate) const OPEN_SEGMENTS: usize = 32;
+/// Records after which a segment is closed for another.
+pub(crate) const SEGMENT_RECORDS: u64 = 1 << 18;
+/// Times that an instance is packed again after its job was lost, before it is parked.
+pub(crate) const PACK_TRIES: u32 = 3;
+/// Tags of one generation; two generations are kept.
+pub(crate) const TAGS: usize = 1 << 17;
+/// Tags in one journal entry.
+pub(crate) const TAGS_PER_ENTRY: usize = 2048;
+/// Bytes of an instance's beginning that are looked at while it comes in.
+pub(crate) const PEEK: usize = 512 * 1024;
+/// Plain bytes that an intake gathers before it seals and writes them.
+pub(crate) const INTAKE_BATCH: usize = 8 * karez_protocol::seal::BLOCK_PLAIN;
+/// Longest instance, by the counter of its encrypted blocks (it stops short of the block number
+/// that seals the fingerprint): 256 TiB.
+pub(crate) const BLOCKS_MAX: u32 = u32::MAX - 1;
+/// How long the engine waits before it tries a failing disk again.
+pub(crate) const DISK_RETRY: Duration = Duration::from_secs(2);
+/// How often the engine looks at space and totals.
+pub(crate) const TICK: Duration = Duration::from_secs(15);
+/// Entries that a journal may have beyond the live ones before it is written anew.
+pub(crate) const JOURNAL_SLACK: usize = 1024;
+/// Segments evicted in one turn.
+pub(crate) const EVICT_PER_TURN: usize = 16;
+/// Chunks sent whose arrival is awaited for the accounts; beyond it the oldest are not counted.
+pub(crate) const SENT_TRACKED: usize = 1 << 18;
+/// Bytes of the file that says which hub this clinic belongs to.
+pub(crate) const HUB_FILE: usize = 8 * 1024;
+/// Wait between two attempts to enrol.
+pub(crate) const JOIN_RETRY: Duration = Duration::from_secs(15);
+/// Wait after the hub has refused an invitation.
+pub(crate) const JOIN_REFUSED: Duration = Duration::from_secs(300);
+/// How long an enrolment may take once the connection stands.
+pub(crate) const JOIN_ANSWER: Duration = Duration::from_secs(20);
+
+const _: () = assert!(TAGS_PER_ENTRY * 16 < karez_protocol::limits::FRAME_MAX);

@@ -1,0 +1,351 @@
+//! The sender's configuration: its keys, units and defaults.
+
+use karez_host::config::{self, Key, Unfit};
+use karez_host::units::{Period, Size};
+use karez_imaging::{InstanceInfo, Level};
+use karez_protocol::manifest::ReceiptKind;
+use karez_protocol::priority::Class;
+use karez_quic::{Congestion, LinkConfig};
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How this clinic calls itself, for people; empty: as the hub calls it.
+    pub name: String,
+    /// The hub.
+    pub hub: Hub,
+    /// The link to it.
+    pub link: Link,
+    /// What is kept on the disk, and how full that may become.
+    pub spool: Spool,
+    /// Studies.
+    pub study: Study,
+    /// Packing.
+    pub pack: Pack,
+    /// Rules that give a study its class, the first that fits.
+    pub rule: Vec<Rule>,
+}
+
+/// The hub.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hub {
+    /// Addresses that replace those of the invitation.
+    pub addresses: Vec<String>,
+}
+
+/// The link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Link {
+    /// Bytes of the largest IP packet.
+    pub ip_mtu: u16,
+    /// The congestion controller.
+    pub congestion: CongestionChoice,
+}
+
+/// A congestion controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CongestionChoice {
+    /// RFC 9438.
+    #[default]
+    Cubic,
+    /// Blind to random loss.
+    Bbr,
+}
+
+/// The spool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spool {
+    /// Bytes that stay free: below, only STAT is accepted.
+    pub keep_free: Size,
+    /// Bytes that stay free even of STAT.
+    pub keep_free_stat: Size,
+    /// Free bytes below which released studies older than `keep_released` go.
+    pub evict_below: Size,
+    /// How long a released study stays while there is room.
+    pub keep_released: Period,
+    /// Which receipt releases.
+    pub release_on: ReleaseOn,
+}
+
+/// The receipt that releases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReleaseOn {
+    /// At the PACS.
+    #[default]
+    Stored,
+    /// Confirmed by the PACS.
+    Committed,
+}
+
+/// Studies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Study {
+    /// After this long without a new image a study's key is wiped and the study is declared
+    /// complete as of then.
+    pub quiet: Period,
+}
+
+/// Packing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pack {
+    /// How much CPU a byte is worth.
+    pub level: LevelChoice,
+}
+
+/// A packing level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LevelChoice {
+    /// The least CPU.
+    Fast,
+    /// In between.
+    #[default]
+    Mid,
+    /// The fewest bytes.
+    Best,
+}
+
+/// Gives a class to studies whose instances fit all that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// (0008,0060), such as `CR`.
+    pub modality: Option<String>,
+    /// (0040,1003), such as `HIGH`.
+    pub requested: Option<String>,
+    /// The class given.
+    pub class: Class,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            ip_mtu: 1400,
+            congestion: CongestionChoice::default(),
+        }
+    }
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self {
+            keep_free: Size(1 << 30),
+            keep_free_stat: Size(256 << 20),
+            evict_below: Size(4 << 30),
+            keep_released: Period(7 * 86_400_000),
+            release_on: ReleaseOn::default(),
+        }
+    }
+}
+
+impl Default for Study {
+    fn default() -> Self {
+        Self {
+            quiet: Period::seconds(60),
+        }
+    }
+}
+
+impl config::Settings for Settings {
+    const KEYS: &'static [Key] = &[
+        Key::new(
+            "name",
+            "\"\"",
+            "How this clinic calls itself, for people. Empty: as the hub calls it.",
+        ),
+        Key::new(
+            "hub.addresses",
+            "[]",
+            "Where the hub is, as HOST:PORT, the best first. Empty: as the invitation says.",
+        ),
+        Key::new(
+            "link.ip_mtu",
+            "1400",
+            "Bytes of the largest IP packet sent, 1228 to 1500. Lower it for tunnels.",
+        ),
+        Key::new(
+            "link.congestion",
+            "\"cubic\"",
+            "\"cubic\" gives way to others; \"bbr\" is for lossy links.",
+        ),
+        Key::new(
+            "spool.keep_free",
+            "\"1 GiB\"",
+            "Bytes of the disk that stay free: below, only STAT is accepted.",
+        ),
+        Key::new(
+            "spool.keep_free_stat",
+            "\"256 MiB\"",
+            "Bytes of the disk that stay free even of STAT.",
+        ),
+        Key::new(
+            "spool.evict_below",
+            "\"4 GiB\"",
+            "Free bytes of the disk below which studies that the hub has stored are removed here, \
+             the oldest first.",
+        ),
+        Key::new(
+            "spool.keep_released",
+            "\"7 d\"",
+            "How long a study that the hub has stored is kept here at least, unless the disk needs \
+             its room.",
+        ),
+        Key::new(
+            "spool.release_on",
+            "\"stored\"",
+            "The hub's receipt after which a study may be removed here: \"stored\" (at the PACS) or \
+             \"committed\" (confirmed by the PACS).",
+        ),
+        Key::new(
+            "study.quiet",
+            "\"60 s\"",
+            "After this long without a new image a study is declared complete as of then, and its \
+             key is wiped.",
+        ),
+        Key::new(
+            "pack.level",
+            "\"mid\"",
+            "How much computing a byte on the link is worth: \"fast\", \"mid\" or \"best\".",
+        ),
+        Key::unset(
+            "rule[].modality",
+            "\"CR\"",
+            "A rule fits instances of this modality (0008,0060).",
+        ),
+        Key::unset(
+            "rule[].requested",
+            "\"HIGH\"",
+            "A rule fits instances with this requested procedure priority (0040,1003).",
+        ),
+        Key::new(
+            "rule[].class",
+            "\"routine\"",
+            "The class that the first fitting rule gives: \"stat\", \"urgent\", \"routine\" or \
+             \"bulk\".",
+        ),
+    ];
+
+    fn check(&self) -> Result<(), Unfit> {
+        let unfit = |key, message: &str| {
+            Err(Unfit {
+                key,
+                message: message.to_owned(),
+            })
+        };
+        if self.spool.keep_free_stat > self.spool.keep_free {
+            return unfit("spool.keep_free_stat", "must not exceed spool.keep_free");
+        }
+        if self.study.quiet.0 == 0 {
+            return unfit("study.quiet", "must be longer than nothing");
+        }
+        if !(1228..=1500).contains(&self.link.ip_mtu) {
+            return unfit("link.ip_mtu", "must be 1228 to 1500");
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// The class that the rules give an instance: the first that fits, else by its requested
+    /// procedure priority (PS3.3 C.4.11), else none.
+    #[must_use]
+    pub fn class_of(&self, info: &InstanceInfo) -> Option<Class> {
+        let fits = |wanted: &Option<String>, found: &Option<String>| match (wanted, found) {
+            (None, _) => true,
+            (Some(wanted), Some(found)) => wanted.eq_ignore_ascii_case(found.trim()),
+            (Some(_), None) => false,
+        };
+        let requested = &info.requested_procedure_priority;
+        let ruled = self
+            .rule
+            .iter()
+            .find(|r| fits(&r.modality, &info.modality) && fits(&r.requested, requested));
+        let by_request = || match requested.as_deref()?.trim() {
+            "STAT" => Some(Class::Stat),
+            "HIGH" => Some(Class::Urgent),
+            "LOW" => Some(Class::Bulk),
+            _ => None,
+        };
+        ruled.map(|r| r.class).or_else(by_request)
+    }
+
+    pub(crate) fn link_config(&self) -> LinkConfig {
+        LinkConfig {
+            ip_mtu: self.link.ip_mtu,
+            congestion: match self.link.congestion {
+                CongestionChoice::Cubic => Congestion::Cubic,
+                CongestionChoice::Bbr => Congestion::Bbr,
+            },
+            ..LinkConfig::default()
+        }
+    }
+
+    pub(crate) const fn release_on(&self) -> ReceiptKind {
+        match self.spool.release_on {
+            ReleaseOn::Stored => ReceiptKind::Stored,
+            ReleaseOn::Committed => ReceiptKind::Committed,
+        }
+    }
+}
+
+impl From<LevelChoice> for Level {
+    fn from(choice: LevelChoice) -> Self {
+        match choice {
+            LevelChoice::Fast => Self::Fast,
+            LevelChoice::Mid => Self::Mid,
+            LevelChoice::Best => Self::Best,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(modality: &str, requested: Option<&str>) -> InstanceInfo {
+        InstanceInfo {
+            modality: Some(modality.to_owned()),
+            requested_procedure_priority: requested.map(str::to_owned),
+            ..InstanceInfo::default()
+        }
+    }
+
+    #[test]
+    fn the_table_of_keys_says_what_the_structs_are() {
+        config::check_table::<Settings>().unwrap();
+    }
+
+    #[test]
+    fn a_rule_goes_before_the_requested_priority_and_both_before_nothing() {
+        let settings = Settings {
+            rule: vec![Rule {
+                modality: Some("CR".into()),
+                class: Class::Bulk,
+                ..Rule::default()
+            }],
+            ..Settings::default()
+        };
+        assert_eq!(
+            settings.class_of(&info("cr", Some("STAT"))),
+            Some(Class::Bulk)
+        );
+        assert_eq!(
+            settings.class_of(&info("CT", Some("STAT"))),
+            Some(Class::Stat)
+        );
+        assert_eq!(
+            settings.class_of(&info("CT", Some("HIGH "))),
+            Some(Class::Urgent)
+        );
+        assert_eq!(settings.class_of(&info("CT", None)), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! What people and scripts are shown. The names of its fields are a contract: added to, never
+//! changed. No patient data is in it.
+
+use serde::{Deserialize, Serialize};
+
+use karez_protocol::priority::Class;
+
+/// How things stand at the clinic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The hub and the link to it.
+    pub hub: HubStatus,
+    /// What lies on the disk.
+    pub spool: SpoolStatus,
+    /// Every study with anything here, the most urgent first.
+    pub studies: Vec<StudyStatus>,
+    /// What needs a person.
+    pub parked: Vec<Parked>,
+    /// Sums since the clinic was set up.
+    pub totals: Totals,
+}
+
+/// The hub and the link to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubStatus {
+    /// Whether the hub answers.
+    pub connected: bool,
+    /// Seconds since it was last heard; null if never by this process.
+    pub last_contact_s: Option<u64>,
+    /// Measured when there was last something to send.
+    pub rate_bits_per_s: u64,
+    /// The round trip, smoothed.
+    pub rtt_ms: u64,
+    /// What the hub calls this clinic; empty before it has joined.
+    pub name: String,
+    /// Why there is no connection, or why the hub takes nothing; empty when all is well.
+    pub problem: String,
+}
+
+/// What lies on the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoolStatus {
+    /// Bytes of packs and journals.
+    pub bytes: u64,
+    /// Bytes free on the disk.
+    pub free_bytes: u64,
+    /// Bytes accepted and not yet sealed to the hub.
+    pub unsealed_bytes: u64,
+    /// Seconds since the oldest of these was accepted.
+    pub unsealed_oldest_s: u64,
+    /// Why the disk does not take more; empty when it does.
+    pub problem: String,
+}
+
+/// One study.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyStatus {
+    /// Its short name: a keyed hash.
+    pub study: String,
+    /// Its class.
+    pub priority: Class,
+    /// Its instances here.
+    pub instances: u64,
+    /// Bytes as they came in.
+    pub bytes_original: u64,
+    /// Bytes as they are sent.
+    pub bytes_sealed: u64,
+    /// Of these, at the hub.
+    pub bytes_received: u64,
+    /// The lowest receipt over its instances that are not parked: `none`, `verified`, `stored` or
+    /// `committed`.
+    pub receipt: String,
+    /// Instances that need a person.
+    pub parked: u64,
+    /// Seconds until all of it is at the hub, by the rate measured last; null when unknown.
+    pub eta_s: Option<u64>,
+    /// Seconds since it was first met.
+    pub age_s: u64,
+    /// Whether it was withdrawn.
+    pub withdrawn: bool,
+}
+
+/// Something that needs a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// What.
+    pub item: String,
+    /// Why.
+    pub reason: String,
+    /// Whose task it is.
+    pub owner: String,
+    /// What can be done.
+    pub actions: Vec<String>,
+}
+
+/// Sums since the clinic was set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// IP bytes sent.
+    pub wire_bytes_up: u64,
+    /// IP bytes received.
+    pub wire_bytes_down: u64,
+    /// Bytes of sealed chunks that arrived, each chunk once.
+    pub payload_bytes: u64,
+    /// Bytes of chunks sent again.
+    pub resent_bytes: u64,
+}

@@ -1,0 +1,130 @@
+//! The way to the hub: enrolment, then one connection, dialled again for ever.
+
+mod addresses;
+mod join;
+mod line;
+
+use karez_host::Env;
+use karez_host::bridge::bridge;
+use karez_quic::{Client, Identity, LinkState, Redial, RedialPolicy, Wake};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::engine::{Command, Shared};
+use crate::hub::HubInfo;
+use crate::limits::{JOIN_REFUSED, JOIN_RETRY};
+
+pub use addresses::{Reach, reach};
+pub use join::enrol;
+pub(crate) use line::{Line, News};
+
+use addresses::Addresses;
+use join::JoinError;
+use line::LineSession;
+
+/// Keeps the clinic enrolled and connected until it is dropped.
+pub(crate) async fn run(
+    shared: Shared,
+    engine: mpsc::Sender<Command>,
+    mut hub: watch::Receiver<Option<HubInfo>>,
+) {
+    loop {
+        let known = hub.borrow_and_update().clone();
+        let Some(info) = known else {
+            if hub.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let work = async {
+            if info.token.is_some() {
+                join_for_ever(&shared, &engine, &info).await;
+            }
+            connect_for_ever(&shared, &info).await;
+        };
+        tokio::select! {
+            () = work => {}
+            changed = addresses_changed(&mut hub, &info) => if !changed { return },
+        }
+    }
+}
+
+/// Waits for word that needs another connection; false when nobody can send any more.
+async fn addresses_changed(hub: &mut watch::Receiver<Option<HubInfo>>, info: &HubInfo) -> bool {
+    loop {
+        if hub.changed().await.is_err() {
+            return false;
+        }
+        let other = hub.borrow_and_update().as_ref().is_none_or(|now| {
+            now.addresses != info.addresses || now.token != info.token || now.peer != info.peer
+        });
+        if other {
+            return true;
+        }
+    }
+}
+
+async fn join_for_ever(shared: &Shared, engine: &mpsc::Sender<Command>, info: &HubInfo) {
+    loop {
+        let wait = match join::enrol_at(&*shared.env, &shared.keys.identity, &shared.settings, info)
+            .await
+        {
+            Ok(joined) => {
+                shared.line.problem("");
+                let (reply, answer) = oneshot::channel();
+                if engine.send(Command::Hub(joined, reply)).await.is_ok()
+                    && matches!(answer.await, Ok(Ok(())))
+                {
+                    // The news of it ends this task's waiting.
+                    std::future::pending::<()>().await;
+                }
+                JOIN_RETRY
+            }
+            Err(error) => {
+                tracing::warn!(%error, "not joined yet");
+                shared.line.problem(&error.to_string());
+                match error {
+                    JoinError::Refused(_) => JOIN_REFUSED,
+                    _ => JOIN_RETRY,
+                }
+            }
+        };
+        let mut links = shared.env.link_events();
+        tokio::select! {
+            () = shared.env.sleep_until(shared.env.now() + wait) => {}
+            Ok(()) = links.changed() => {}
+        }
+    }
+}
+
+async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
+    let wake = Wake::new();
+    let client = client(&*shared.env, shared);
+    let addresses = Addresses::of(&shared.settings, info);
+    let links = shared.env.link_events();
+    let policy = RedialPolicy::default();
+    let mut redial = Redial::new(client, info.peer, Box::new(addresses), policy, links);
+    let mut states = redial.state();
+    let open = |connection: &karez_quic::Connection| {
+        let (port, session) = bridge(shared.bell.clone(), wake.clone());
+        let number = shared.line.up(port, connection.handle());
+        shared.bell.notify_one();
+        LineSession::new(session, shared.line.clone(), number, shared.bell.clone())
+    };
+    let causes = async {
+        while states.changed().await.is_ok() {
+            if let LinkState::Down { cause, .. } = &*states.borrow_and_update() {
+                shared.line.problem(cause);
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        never = redial.run(&wake, open) => match never {},
+        () = causes => {}
+    }
+}
+
+fn client(env: &dyn Env, shared: &Shared) -> Client {
+    let identity = Identity::from_seed(&shared.keys.identity.secret());
+    Client::new(env.net(), identity, shared.settings.link_config())
+}
