@@ -37,6 +37,9 @@ pub trait Disk: Send + Sync {
     /// Length of a file in bytes; `None` when there is no such file.
     fn len(&self, path: &Path) -> io::Result<Option<u64>>;
 
+    /// What changes when somebody writes to a file; `None` when there is no such file.
+    fn stamp(&self, path: &Path) -> io::Result<Option<Stamp>>;
+
     /// Names in a directory of ours, sorted. Names that are not UTF-8 are not ours and left out.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let entries = self.entries(dir)?;
@@ -82,6 +85,16 @@ pub enum OpenMode {
     ReadWrite,
     /// A new file (0600), to read and write; an error when the name is taken.
     CreateNew,
+}
+
+/// What changes when somebody writes to a file. For files of other programs: the two together say
+/// whether it is still growing, and whether it is the one that was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// Length in bytes.
+    pub len: u64,
+    /// When it was last written, by a clock that may be wrong: nanoseconds since 1970.
+    pub modified: i128,
 }
 
 /// Room on a disk, in bytes.

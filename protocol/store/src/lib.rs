@@ -28,7 +28,7 @@ mod sync;
 
 pub use atomic::{read_whole, write_atomically};
 pub use blob::{Blob, Blobs};
-pub use disk::{DirEntry, Disk, EntryKind, File, Lock, OpenMode, Space};
+pub use disk::{DirEntry, Disk, EntryKind, File, Lock, OpenMode, Space, Stamp};
 pub use error::{Error, Place, Retry};
 pub use format::Kind;
 pub use limits::{HANDLES, MAX_HEAD, MAX_NUMBER, MAX_PAYLOAD, MAX_UNCOLLECTED, MAX_UNCOMMITTED};

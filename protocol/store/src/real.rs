@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock, statvfs};
 
-use crate::disk::{DirEntry, Disk, EntryKind, File, Lock, OpenMode, Space};
+use crate::disk::{DirEntry, Disk, EntryKind, File, Lock, OpenMode, Space, Stamp};
 use crate::sync;
 
 /// The operating system's disk: files 0600, directories 0700.
@@ -102,6 +102,18 @@ impl Disk for RealDisk {
     fn len(&self, path: &Path) -> io::Result<Option<u64>> {
         match fs::metadata(path) {
             Ok(meta) => Ok(meta.is_file().then_some(meta.len())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Option<Stamp>> {
+        let stamp = |meta: fs::Metadata| Stamp {
+            len: meta.len(),
+            modified: i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()),
+        };
+        match fs::metadata(path) {
+            Ok(meta) => Ok(meta.is_file().then(|| stamp(meta))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use karez_protocol::id::SegmentId;
-use karez_store::{Blobs, Disk, Error, Kind, OpenMode, RealDisk, Store, write_atomically};
+use karez_store::{Blobs, Disk, Kind, OpenMode, RealDisk, Store, write_atomically};
 
 const A: SegmentId = SegmentId([0xaa; 16]);
 
@@ -55,28 +55,6 @@ fn a_store_on_a_real_disk_keeps_what_it_is_given() {
 }
 
 #[test]
-fn a_second_process_is_refused_until_the_first_lets_go() {
-    let temporary = tempfile::tempdir().unwrap();
-    let first = open(temporary.path());
-    let second = Store::open(Arc::new(RealDisk), temporary.path()).map(drop);
-    let error = second.unwrap_err();
-    assert!(matches!(error, Error::Locked));
-    assert!(error.to_string().contains("in use by another process"));
-    // The lock is the kernel's: another program meets it too.
-    let lock = temporary.path().join("lock");
-    let tried = || {
-        std::process::Command::new("flock")
-            .args(["-n".as_ref(), lock.as_os_str(), "true".as_ref()])
-            .status()
-    };
-    if let Ok(status) = tried() {
-        assert!(!status.success());
-        drop(first);
-        assert!(tried().unwrap().success());
-    }
-}
-
-#[test]
 fn nobody_else_may_read_the_files() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path().join("data");
@@ -119,4 +97,30 @@ fn files_behave_as_the_trait_says() {
     assert_eq!(RealDisk.len(&temporary.path().join("none")).unwrap(), None);
     let entries = RealDisk.entries(temporary.path()).unwrap();
     assert_eq!(entries[0].name, "f");
+}
+
+#[test]
+fn a_stamp_changes_with_each_write_and_stays_with_a_rename() {
+    fn watch(disk: &dyn Disk, dir: &Path) {
+        let (old, new) = (dir.join("old"), dir.join("new"));
+        assert_eq!(disk.stamp(&old).unwrap(), None);
+        let file = disk.open(&old, OpenMode::CreateNew).unwrap();
+        file.write_at(0, b"one").unwrap();
+        let first = disk.stamp(&old).unwrap().unwrap();
+        assert_eq!(first.len, 3);
+        // Clocks of file systems tick every few milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        file.write_at(0, b"two").unwrap();
+        let second = disk.stamp(&old).unwrap().unwrap();
+        assert_eq!(second.len, 3);
+        assert!(second.modified > first.modified);
+        disk.rename(&old, &new).unwrap();
+        assert_eq!(disk.stamp(&new).unwrap(), Some(second));
+        assert_eq!(disk.stamp(dir).unwrap(), None);
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    watch(&RealDisk, temporary.path());
+    let memory = karez_store::MemDisk::new();
+    memory.create_dir_all(Path::new("/in")).unwrap();
+    watch(&memory, Path::new("/in"));
 }

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{DirEntry, Disk, EntryKind, File, Lock, OpenMode, Space};
+use crate::disk::{DirEntry, Disk, EntryKind, File, Lock, OpenMode, Space, Stamp};
 use fault::{Call, full, killed};
 use state::{Random, State};
 
@@ -254,6 +254,10 @@ impl Disk for MemDisk {
             .get(path)
             .and_then(|node| state.image(*node))
             .map(|image| image.len))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Option<Stamp>> {
+        Ok(self.meet(Call::Look)?.stamp(path))
     }
 }
 

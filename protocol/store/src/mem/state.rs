@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::fault::Faults;
 use super::image::{Image, PAGE, SECTOR, SECTORS, page_count, pieces};
+use crate::disk::Stamp;
 
 /// Called after each sync.
 pub(super) type Hook = Box<dyn FnMut(&super::Durable<'_>) + Send>;
@@ -25,6 +26,7 @@ pub(super) struct State {
     nodes: BTreeMap<u64, Node>,
     changes: Vec<Change>,
     next: u64,
+    writes: u64,
 }
 
 /// A file, under whatever names.
@@ -36,6 +38,8 @@ struct Node {
     dirty: BTreeSet<usize>,
     /// Sectors that cannot be read until they are written.
     bad: BTreeSet<u64>,
+    /// Counts the disk's writes: when this file saw its last.
+    modified: u64,
     handles: Arc<()>,
 }
 
@@ -97,6 +101,14 @@ impl State {
         Some(&self.nodes.get(self.durable.get(path)?)?.durable)
     }
 
+    pub(super) fn stamp(&self, path: &Path) -> Option<Stamp> {
+        let node = self.nodes.get(self.live.get(path)?)?;
+        Some(Stamp {
+            len: node.live.len,
+            modified: i128::from(node.modified),
+        })
+    }
+
     /// Fills `buf` from a file.
     pub(super) fn read(&self, node: u64, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let Some(node) = self.nodes.get(&node) else {
@@ -125,17 +137,21 @@ impl State {
     }
 
     pub(super) fn write(&mut self, node: u64, offset: u64, bytes: &[u8]) {
+        self.writes += 1;
         let Some(node) = self.nodes.get_mut(&node) else {
             return;
         };
+        node.modified = self.writes;
         node.touch(node.live.len.min(offset), offset + bytes.len() as u64);
         node.live.write(offset, bytes);
     }
 
     pub(super) fn set_len(&mut self, node: u64, len: u64) {
+        self.writes += 1;
         let Some(node) = self.nodes.get_mut(&node) else {
             return;
         };
+        node.modified = self.writes;
         node.touch(len.min(node.live.len), len.max(node.live.len));
         node.live.set_len(len);
     }
