@@ -3,20 +3,10 @@
 use std::fmt;
 use std::io;
 
+pub use karez_protocol::error::Retry;
 use karez_protocol::id::SegmentId;
 
 use crate::format::Kind;
-
-/// When trying again makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// At once.
-    Now,
-    /// When the world has changed: space freed, a cable back, another process gone.
-    Later,
-    /// Not without a person.
-    Never,
-}
 
 /// Where it happened. Names carry no patient data: segments are random, journals are ours.
 #[derive(Clone, Debug, PartialEq, Eq)]

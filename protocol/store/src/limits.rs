@@ -1,7 +1,7 @@
 //! Bounds of everything the store holds or believes (ARCHITECTURE I8).
 
 /// Longest payload of an entry, in a pack or a journal, in bytes.
-pub const MAX_PAYLOAD: usize = 64 * 1024;
+pub const MAX_PAYLOAD: usize = karez_protocol::limits::ENTRY_MAX;
 
 /// Longest head of a segment, in bytes: a preamble block holds it beside its headers.
 pub const MAX_HEAD: usize = 2048;
@@ -37,5 +37,6 @@ const _: () = assert!(
     MAX_TORN < u32::MAX as u64,
     "the distance to the durable mark is a u32"
 );
+const _: () = assert!(karez_protocol::limits::HEAD_MAX <= MAX_HEAD);
 const _: () = assert!(MAX_HEAD + 192 <= crate::format::BLOCK as usize);
 const _: () = assert!(MAX_DIRTY < HANDLES);

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::closed::{ENTRIES, index, pack, stored, the_rest_stands};
+use common::closed::{ENTRIES, index, name, pack, stored, the_rest_stands};
 use common::{DIR, Step, World, lines, segment};
 use karez_store::{Disk, Kind, OpenMode, read_whole};
 
@@ -79,6 +79,18 @@ fn a_stale_index_is_brought_up_to_date_and_one_of_another_pack_is_not_believed()
     write(&world, &pack(), &old_pack);
     write(&world, &index(), &new);
     assert!(rebuilt(&mut world), "an index of the future");
+
+    // A pack that lost its end.
+    let mut world = stored(true);
+    let whole = read(&world, &pack());
+    write(&world, &pack(), &whole[..whole.len() - 8]);
+    let recovery = world.open().unwrap();
+    assert!(recovery.segments[&segment(1)].rebuilt);
+    assert_eq!(
+        recovery.segments[&segment(1)].torn_entries,
+        [name(ENTRIES.len() - 1)]
+    );
+    the_rest_stands(world.store.as_mut().unwrap(), &[ENTRIES.len() - 1]);
 
     // An index from before the pack was written anew.
     let mut world = stored(true);
