@@ -277,3 +277,31 @@ async fn t10_the_same_uid_with_other_bytes_is_called_a_success_and_the_first_byt
     assert_eq!(pacs.held()[&Uid::new("1.2.3")].bytes, Some(vec![2; 4]));
     assert_eq!(pacs.received().len(), 3);
 }
+
+#[tokio::test]
+async fn an_instance_refused_before_it_was_read_leaves_the_association_usable() {
+    let (ours, theirs) = duplex(4096);
+    let server = tokio::spawn(async move {
+        let mut association = scp::Association::accept(theirs, &scp::Config::default(), &AllowList)
+            .await
+            .unwrap();
+        let mut statuses = [Status::OUT_OF_RESOURCES, Status::SUCCESS].into_iter();
+        while let scp::Request::Store(store) = association.next().await.unwrap() {
+            store.answer(statuses.next().unwrap()).await.unwrap();
+        }
+    });
+    let mut request = request(CT);
+    request.calling = karez_dimse::AeTitle::new("CT01").unwrap();
+    let mut association = Association::open(ours, &request).await.unwrap();
+    let large = vec![0; 1 << 20];
+    assert_eq!(
+        send(&mut association, "1.1", &large).await,
+        Ok(Status::OUT_OF_RESOURCES)
+    );
+    assert_eq!(
+        send(&mut association, "1.2", &large).await,
+        Ok(Status::SUCCESS)
+    );
+    association.release().await.unwrap();
+    server.await.unwrap();
+}

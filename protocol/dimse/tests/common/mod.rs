@@ -96,13 +96,13 @@ fn associate_head() -> Vec<u8> {
 }
 
 pub fn associate_rq(contexts: &[(u8, &str)], max_pdu: u32) -> Vec<u8> {
+    associate_rq_in(EXPLICIT_LE, contexts, max_pdu)
+}
+
+pub fn associate_rq_in(syntax: &str, contexts: &[(u8, &str)], max_pdu: u32) -> Vec<u8> {
     let mut body = associate_head();
     for (id, class) in contexts {
-        let syntaxes = [
-            item(0x30, class.as_bytes()),
-            item(0x40, EXPLICIT_LE.as_bytes()),
-        ]
-        .concat();
+        let syntaxes = [item(0x30, class.as_bytes()), item(0x40, syntax.as_bytes())].concat();
         body.extend(item(0x20, &[&[*id, 0, 0, 0], &syntaxes[..]].concat()));
     }
     body.extend(item(0x50, &item(0x51, &max_pdu.to_be_bytes())));
