@@ -1,9 +1,10 @@
 //! What a source owes after its process was restarted, and what it says once all has arrived.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use karez_protocol::id::{HubKeyId, Root, SegmentId, StudyId};
+use karez_protocol::id::{Epoch, HubKeyId, Root, SegmentId, StudyId};
 use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, Revision};
 use karez_protocol::priority::Class;
+use karez_protocol::resume::HaveSet;
 use karez_protocol::seal::{Identity, Signed};
 use karez_protocol::session::{Lane, RecordInfo, Source, SourceError, SourceEvent, Transmit};
 use karez_protocol::units::Moment;
@@ -141,4 +142,59 @@ fn records_taken_back_are_no_longer_owed_and_others_can_follow() {
     assert_eq!(source.records(KEPT).len(), 1);
     source.add_record(KEPT, info(0..2)).unwrap();
     assert_eq!(source.records(KEPT).len(), 2);
+}
+
+#[test]
+fn what_a_receipt_released_is_sent_again_only_when_a_restored_hub_demands_it() {
+    let mut source = source();
+    let second = RecordInfo {
+        chunks: 0..2,
+        bytes: 100,
+        hash: [8; 32],
+        starts: true,
+        repeats: Vec::new(),
+    };
+    source.add_record(KEPT, second.clone()).unwrap();
+    let third = RecordInfo {
+        chunks: 2..3,
+        ..second
+    };
+    source.add_record(KEPT, third).unwrap();
+    let (clinic, hub) = identities();
+    let mut stored = Receipt::read(&hub.peer(), &clinic.peer(), &receipt()).unwrap();
+    stored.records[1].runs = vec![(0, 2)];
+    source.replay_receipt(&stored.sign(&hub)).unwrap();
+    source.connected(Moment::default());
+    let nothing = HaveSet::default().say(Epoch([1; 8]), KEPT).remove(0);
+    source.handle_frame(Frame::Have(nothing.clone())).unwrap();
+    let sent = |source: &mut Source| {
+        let all = std::iter::from_fn(|| source.poll_transmit(Moment::default()));
+        all.filter(|t| !matches!(t, Transmit::Frame(_) | Transmit::Head(..)))
+            .collect::<Vec<_>>()
+    };
+    let lane = Lane::Class(Class::Urgent);
+    let of_third = [
+        Transmit::Record(lane, KEPT, 2),
+        Transmit::Chunk(lane, KEPT, 2),
+    ];
+    assert_eq!(sent(&mut source), of_third);
+    let want = Frame::Want {
+        segment: KEPT,
+        records: NamedRecords {
+            segment: KEPT,
+            runs: vec![(1, 1)],
+        },
+        chunks: NamedRecords {
+            segment: KEPT,
+            runs: Vec::new(),
+        },
+    };
+    source.handle_frame(want).unwrap();
+    source.handle_frame(Frame::Have(nothing)).unwrap();
+    let of_second = [
+        Transmit::Record(lane, KEPT, 1),
+        Transmit::Chunk(lane, KEPT, 0),
+        Transmit::Chunk(lane, KEPT, 1),
+    ];
+    assert_eq!(sent(&mut source), of_second);
 }

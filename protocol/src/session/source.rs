@@ -75,6 +75,8 @@ struct Segment {
     chunk_ledger: SegmentLedger,
     /// Records of instances that a receipt has released.
     released: RunSet,
+    /// Released records that the receiver asked for all the same: something builds on them.
+    demanded: RunSet,
     /// Per kind of receipt, the records it has named.
     attested: BTreeMap<ReceiptKind, RunSet>,
     head_sent: bool,
@@ -135,6 +137,7 @@ impl Source {
             record_ledger: SegmentLedger::default(),
             chunk_ledger: SegmentLedger::default(),
             released: RunSet::new(),
+            demanded: RunSet::new(),
             attested: BTreeMap::new(),
             head_sent: false,
             heard: false,

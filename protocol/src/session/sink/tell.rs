@@ -73,6 +73,30 @@ impl Sink {
         }
     }
 
+    /// Asks for a record, and for what of its chunks is missing, on which another instance
+    /// builds. The clinic sends it even if a receipt released it long ago.
+    pub fn demand(&mut self, id: SegmentId, number: u64) {
+        let Some(segment) = self.segments.get(&id).filter(|_| self.full.is_none()) else {
+            return;
+        };
+        let one = number..number + 1;
+        let mut records = segment.have.records().missing(&one);
+        for run in segment.writing_records.within(&one).iter() {
+            records.remove(run);
+        }
+        let open = segment.open.get(&number).map(super::OpenRecord::chunks);
+        let chunks = open.map(|chunks| segment.have.chunks().missing(&chunks));
+        let chunks = chunks.unwrap_or_default();
+        if records.is_empty() && chunks.is_empty() {
+            return;
+        }
+        self.out.push_back(Frame::Want {
+            segment: id,
+            records: NamedRecords::of(id, &records),
+            chunks: NamedRecords::of(id, &chunks),
+        });
+    }
+
     /// Why nothing is taken, while that is so.
     #[must_use]
     pub fn full(&self) -> Option<&str> {

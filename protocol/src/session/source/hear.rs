@@ -114,6 +114,7 @@ impl Source {
             .segments
             .get_mut(&segment)
             .ok_or(SourceError::UnknownSegment(segment))?;
+        owner.demand(&records.set(), &chunks.set());
         for run in records.set().iter() {
             owner.record_ledger.want(run);
         }
@@ -238,10 +239,39 @@ impl Segment {
     }
 
     /// What a receipt has released is not sent again, whatever a restored hub lacks: it may be
-    /// evicted here, and the hub's own signature says that it is stored.
+    /// evicted here, and the hub's own signature says that it is stored. What the receiver
+    /// demands is the exception.
     fn spare_released(&mut self) {
-        let released = self.released.clone();
-        self.ack_instances(&released);
+        let mut spared = self.released.clone();
+        for run in self.demanded.iter() {
+            spared.remove(run);
+        }
+        self.ack_instances(&spared);
+    }
+
+    /// The receiver wants these by name. A released record among them is needed to unpack
+    /// another one, and with it its chunks.
+    fn demand(&mut self, records: &RunSet, chunks: &RunSet) {
+        for run in records.iter() {
+            for number in self.released.within(&run).iter().flatten() {
+                self.demanded.add(number);
+                let info = usize::try_from(number)
+                    .ok()
+                    .and_then(|n| self.records.get(n));
+                if let Some(info) = info {
+                    self.chunk_ledger.want(info.chunks.clone());
+                }
+            }
+        }
+        for run in chunks.iter() {
+            let first = self.records.partition_point(|r| r.chunks.end <= run.start);
+            let end = self.records.partition_point(|r| r.chunks.start < run.end);
+            for number in first as u64..end as u64 {
+                if self.released.contains(number) {
+                    self.demanded.add(number);
+                }
+            }
+        }
     }
 
     fn answer_repeats(&mut self, records: &RunSet) {

@@ -192,8 +192,8 @@ impl Segment {
     fn wants_to_send(&self) -> bool {
         let awaits_word = self.asked && !self.heard;
         let head = !(self.head_sent || self.arrived() || awaits_word);
-        !self.all_released()
-            && (head || self.record_ledger.has_todo() || self.chunk_ledger.has_todo())
+        let owes = !self.all_released() || !self.demanded.is_empty();
+        owes && (head || self.record_ledger.has_todo() || self.chunk_ledger.has_todo())
     }
 
     /// Head first, then records up to [`RECORDS_AHEAD`] before the first that still lacks
