@@ -226,20 +226,22 @@ fn read_part(source: &dyn ByteSource, plan: &Plan, part: u32) -> io::Result<(Vec
 fn kind(layout: Layout) -> Kind {
     match layout {
         Layout::Opaque | Layout::Fragments => Kind::Bytes,
-        Layout::Native { pixels, .. } => Kind::Pixels(pixels),
+        Layout::Native { pixels, .. } => Kind::Pixels(Pixels {
+            big: false,
+            ..pixels
+        }),
     }
 }
 
 /// The codec made for the layout.
 fn image_codec(job: &Job<'_>) -> Option<CodecId> {
-    match (job.layout, job.level) {
-        (Layout::Native { pixels, .. }, level) if pixels.samples == 1 => {
-            Some(if level == Level::Fast {
-                CodecId::FAST
-            } else {
-                CodecId::GRAY
-            })
-        }
+    let Layout::Native { pixels, .. } = job.layout else {
+        return None;
+    };
+    match (pixels.samples, pixels.bytes, job.level) {
+        (1, _, Level::Fast) => Some(CodecId::FAST),
+        (1, _, _) => Some(CodecId::GRAY),
+        (3, 1, Level::Mid | Level::Best) => Some(CodecId::COLOUR),
         _ => None,
     }
 }
@@ -260,7 +262,9 @@ fn attempts<'a>(job: &Job<'_>, chain: Option<&'a Chain>) -> Vec<Attempt<'a>> {
         found.extend(Attempt::new(codec, job, chain).or_else(|| Attempt::new(codec, job, None)));
     }
     let shrinks = |a: &Attempt<'_>| a.packed.len() * ZSTD_ABOVE > job.raw.len();
-    if job.raw.len() < SMALL || !found.iter().any(shrinks) {
+    let may_repeat =
+        chain.is_none() && matches!(job.layout, Layout::Native { pixels, .. } if pixels.bytes == 1);
+    if job.raw.len() < SMALL || may_repeat || !found.iter().any(shrinks) {
         found.extend(Attempt::new(CodecId::ZSTD, job, chain));
     }
     found.sort_by_key(|attempt| attempt.packed.len());

@@ -25,6 +25,8 @@ impl CodecId {
     pub const GRAY: Self = Self(2);
     /// Native samples of one channel, fast, version 1.
     pub const FAST: Self = Self(3);
+    /// Native 8-bit pixels of three samples, version 1.
+    pub const COLOUR: Self = Self(4);
 
     /// A short name for tables and status lines.
     pub fn name(self) -> &'static str {
@@ -33,6 +35,7 @@ impl CodecId {
             Self::ZSTD => "zstd",
             Self::GRAY => "gray",
             Self::FAST => "fast",
+            Self::COLOUR => "colour",
             _ => "unknown",
         }
     }

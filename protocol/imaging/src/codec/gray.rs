@@ -14,6 +14,8 @@ const FRAMES: u8 = 1;
 const MASK: u8 = 2;
 const NEW_MAP: u8 = 4;
 const STARTS: u8 = 8;
+/// The samples' form is above the flags.
+const FORM_SHIFT: u32 = 4;
 
 /// What a part leaves to the next one: the models and the last frames.
 #[derive(Clone)]
@@ -28,7 +30,7 @@ pub(crate) struct Gray {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape {
     size: Size,
-    form: Form,
+    bytes: usize,
     best: bool,
     /// Code what is the same as a neighbour before all else.
     hits: bool,
@@ -55,7 +57,7 @@ pub(crate) fn encode(
     let best = level == Level::Best;
     let shape = |hits| Shape {
         size,
-        form,
+        bytes: form.bytes(),
         best,
         hits,
     };
@@ -63,7 +65,7 @@ pub(crate) fn encode(
     if let Some(state) = state {
         let fits = state.shape == shape(state.shape.hits) && state.engine.row() == row;
         return if fits {
-            state.attempt(raw, false)
+            state.attempt(raw, form, false)
         } else {
             None
         };
@@ -75,7 +77,7 @@ pub(crate) fn encode(
     };
     let attempts = kinds
         .iter()
-        .filter_map(|&hits| Gray::new(shape(hits), row).attempt(raw, true));
+        .filter_map(|&hits| Gray::new(shape(hits), row).attempt(raw, form, true));
     attempts.min_by_key(Vec::len)
 }
 
@@ -95,6 +97,10 @@ pub(crate) fn decode(
     if flags & NEW_MAP != 0 {
         gray.map = Map::take(&mut stream)?;
     }
+    let form = Form::from_byte(flags >> FORM_SHIFT);
+    if form.bytes() != gray.shape.bytes || raw_len < gray.shape.row_len() {
+        return Err(Corrupt);
+    }
     let row_len = gray.shape.row_len();
     let (tail, stream) = stream.split_at_checked(raw_len % row_len).ok_or(Corrupt)?;
     let mut coder = Decoder::new(stream)?;
@@ -107,14 +113,14 @@ pub(crate) fn decode(
     );
     let [mut samples] = numbers;
     gray.map.invert(&mut samples);
-    let mut raw = samples::to_bytes(&samples, gray.shape.form);
+    let mut raw = samples::to_bytes(&samples, form);
     raw.extend_from_slice(tail);
     Ok((raw, gray))
 }
 
 impl Shape {
     fn row_len(&self) -> usize {
-        self.size.columns * self.form.bytes()
+        self.size.columns * self.bytes
     }
 }
 
@@ -133,12 +139,12 @@ impl Gray {
         }
     }
 
-    /// columns | rows | row of the first sample | form | engine
+    /// columns | rows | row of the first sample | bytes a sample | engine
     fn put(&self, to: &mut Vec<u8>) {
         varint::put(to, self.shape.size.columns as u64);
         varint::put(to, self.shape.size.rows as u64);
         varint::put(to, self.engine.row() as u64);
-        to.push(self.shape.form.to_byte());
+        to.push(self.shape.bytes as u8);
         to.push(u8::from(self.shape.best) | u8::from(self.shape.hits) << 1);
     }
 
@@ -146,7 +152,7 @@ impl Gray {
         let columns = varint::take_u32(from, ROWS_MAX)?.max(1) as usize;
         let rows = varint::take_u32(from, ROWS_MAX)?.max(1);
         let row = varint::take_u32(from, rows - 1)? as usize;
-        let Some((&[form, engine], rest)) = from.split_first_chunk() else {
+        let Some((&[bytes, engine], rest)) = from.split_first_chunk() else {
             return Err(Corrupt);
         };
         *from = rest;
@@ -154,10 +160,10 @@ impl Gray {
             columns,
             rows: rows as usize,
         };
-        let form = Form::from_byte(form);
+        let bytes = if bytes == 1 { 1 } else { 2 };
         let shape = Shape {
             size,
-            form,
+            bytes,
             best: engine & 1 != 0,
             hits: engine & 2 != 0,
         };
@@ -173,7 +179,7 @@ impl Gray {
     }
 
     /// The shortest packing, with and without a look at earlier frames.
-    fn attempt(&self, raw: &[u8], starts: bool) -> Option<Vec<u8>> {
+    fn attempt(&self, raw: &[u8], form: Form, starts: bool) -> Option<Vec<u8>> {
         let modes: &[bool] = match self.frames {
             _ if !self.has_choice(raw.len()) => &[false],
             Some(true) => &[true],
@@ -182,17 +188,17 @@ impl Gray {
         };
         let attempts = modes
             .iter()
-            .filter_map(|&frames| self.clone().encode(raw, frames, starts));
+            .filter_map(|&frames| self.clone().encode(raw, form, frames, starts));
         attempts.min_by_key(Vec::len)
     }
 
-    fn encode(mut self, raw: &[u8], frames: bool, starts: bool) -> Option<Vec<u8>> {
+    fn encode(mut self, raw: &[u8], form: Form, frames: bool, starts: bool) -> Option<Vec<u8>> {
         let row_len = self.shape.row_len();
         let (rows, tail) = raw.split_at(raw.len() - raw.len() % row_len);
         if rows.is_empty() {
             return None;
         }
-        let mut samples = samples::from_bytes(rows, self.shape.form);
+        let mut samples = samples::from_bytes(rows, form);
         let found = map::find(&samples);
         let map = if starts {
             Map::new(&found)
@@ -203,7 +209,11 @@ impl Gray {
         let mask = found.mask && !self.shape.hits;
         let flag = |on: bool, flag: u8| if on { flag } else { 0 };
         let mut out = vec![
-            flag(frames, FRAMES) | flag(mask, MASK) | flag(new_map, NEW_MAP) | flag(starts, STARTS),
+            flag(frames, FRAMES)
+                | flag(mask, MASK)
+                | flag(new_map, NEW_MAP)
+                | flag(starts, STARTS)
+                | form.to_byte() << FORM_SHIFT,
         ];
         if starts {
             self.put(&mut out);
@@ -228,7 +238,7 @@ impl Gray {
         frames: bool,
         mask: bool,
     ) {
-        if self.has_choice(numbers[0].len() * self.shape.form.bytes()) {
+        if self.has_choice(numbers[0].len() * self.shape.bytes) {
             self.frames = Some(frames);
         }
         let cast = Cast {
@@ -294,7 +304,7 @@ mod tests {
                 planar: false,
                 signed: true,
                 big: false,
-                palette: false,
+                luma: false,
             };
             let mut state = None;
             for frame in 0..5 {

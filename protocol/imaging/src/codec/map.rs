@@ -54,6 +54,16 @@ impl Map {
         }
     }
 
+    /// The map of `0..=max` to itself.
+    pub(crate) fn identity(max: u16) -> Self {
+        Self {
+            low: 0,
+            second: 1.min(max),
+            high: max,
+            used: Vec::new(),
+        }
+    }
+
     /// The map that also takes another part's samples.
     pub(crate) fn widened(&self, found: &Found) -> Self {
         if self.used.is_empty() {

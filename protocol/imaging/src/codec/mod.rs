@@ -1,5 +1,6 @@
 //! The codecs behind one door. A codec may build on the state that its predecessor part left.
 pub(crate) mod bytes;
+mod colour;
 mod fast;
 mod gray;
 mod logistic;
@@ -26,6 +27,8 @@ pub(crate) enum State {
     Bytes(Vec<u8>),
     /// Models and frames (`GRAY`).
     Gray(Box<gray::Gray>),
+    /// Models and frames (`COLOUR`).
+    Colour(Box<colour::Colour>),
 }
 
 impl State {
@@ -34,6 +37,7 @@ impl State {
         match self {
             Self::Bytes(window) => window.len(),
             Self::Gray(gray) => gray.weight(),
+            Self::Colour(colour) => colour.weight(),
         }
     }
 }
@@ -78,6 +82,17 @@ pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Op
             };
             gray::encode(job.raw, &pixels, first_row, job.level, state)
         }
+        (CodecId::COLOUR, state) => {
+            let Layout::Native { pixels, first_row } = job.layout else {
+                return None;
+            };
+            let state = match state {
+                Some(State::Colour(colour)) => Some(&**colour),
+                Some(_) => return None,
+                None => None,
+            };
+            colour::encode(job.raw, &pixels, first_row, job.level, state)
+        }
         _ => None,
     }
 }
@@ -114,6 +129,15 @@ pub(crate) fn decode(
             };
             let (raw, gray) = gray::decode(packed, raw_len, state)?;
             Ok((raw, Some(State::Gray(Box::new(gray)))))
+        }
+        (CodecId::COLOUR, state) => {
+            let state = match state {
+                Some(State::Colour(colour)) => Some(*colour),
+                None => None,
+                Some(_) => return Err(Corrupt),
+            };
+            let (raw, colour) = colour::decode(packed, raw_len, state)?;
+            Ok((raw, Some(State::Colour(Box::new(colour)))))
         }
         _ => Err(Corrupt),
     }

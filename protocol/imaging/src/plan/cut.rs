@@ -37,7 +37,8 @@ pub(crate) struct Pixels {
     pub(crate) planar: bool,
     pub(crate) signed: bool,
     pub(crate) big: bool,
-    pub(crate) palette: bool,
+    /// The first sample is a luminance already.
+    pub(crate) luma: bool,
 }
 
 impl Pixels {
@@ -60,7 +61,10 @@ impl Pixels {
             planar: samples == 3 && info.planar == Some(1),
             signed: info.pixel_representation == Some(1),
             big: info.transfer_syntax_uid.as_deref() == Some("1.2.840.10008.1.2.2"),
-            palette: info.photometric.as_deref() == Some("PALETTE COLOR"),
+            luma: info
+                .photometric
+                .as_deref()
+                .is_some_and(|p| p.starts_with("YBR")),
         })
     }
 

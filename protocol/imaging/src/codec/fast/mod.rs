@@ -70,7 +70,7 @@ mod tests {
             planar: false,
             signed: false,
             big: false,
-            palette: false,
+            luma: false,
         };
         let mut seed = 1u32;
         let mut next = |bits: u32| {
