@@ -100,6 +100,18 @@ impl Delays {
         self.count
     }
 
+    /// Those added after `earlier`, a copy from then; the longest is that of all.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let old = |index: usize| earlier.buckets.get(index).copied().unwrap_or(0);
+        let buckets = self.buckets.iter().enumerate();
+        Self {
+            buckets: buckets.map(|(i, n)| n.saturating_sub(old(i))).collect(),
+            count: self.count.saturating_sub(earlier.count),
+            max: self.max,
+        }
+    }
+
     /// The longest.
     #[must_use]
     pub fn max(&self) -> Duration {
