@@ -3,14 +3,20 @@
 //! * [`profile`]: link profiles and scenarios, TOML files with every figure's source.
 //! * [`calendar`]: what is up, and when: electricity, towers, orders, the sender box.
 //! * [`link`]: one site's link, a state machine without I/O.
+//! * [`bench`]: what the link engine gets out of a link.
 //! * [`workload`]: the studies that a site makes.
+//! * [`live`]: the same link in real time, between two network namespaces.
+//! * [`command`]: the commands of `karez-sim`.
 //!
 //! What a figure rests on is named by a fact id (`C1`, `G10`), explained in `FACTS.md` beside
 //! this crate; `A` marks an assumption. Packet behaviour is borrowed from other networks: no
 //! measurement taken in Balochistan was found.
 
+pub mod bench;
 pub mod calendar;
+pub mod command;
 pub mod link;
+pub mod live;
 pub mod made;
 pub mod profile;
 pub mod seed;

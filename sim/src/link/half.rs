@@ -90,12 +90,12 @@ impl Half {
         }
     }
 
-    /// Takes a packet; `ready` is when the radio is awake.
+    /// Takes a packet. `ready` is when the radio is awake, `most` the rate that the tariff allows.
     pub(super) fn pass(
         &mut self,
         calendar: &LineCalendar,
         now: Duration,
-        ready: Duration,
+        (ready, most): (Duration, f64),
         bytes: usize,
     ) -> Trip {
         let Some((from, until)) = calendar
@@ -110,7 +110,8 @@ impl Half {
             return Trip::ended(Fate::QueueFull, now);
         }
         let start = self.free_at.max(now).max(ready);
-        let sent = finish(&mut self.rate, calendar, start, until, bytes as f64 * 8.0);
+        let (rate, bits) = (&mut self.rate, bytes as f64 * 8.0);
+        let sent = finish(rate, calendar, (start, until), (bits, most));
         let left = sent.unwrap_or(until.min(start.saturating_add(PATIENCE)));
         self.free_at = left;
         self.queue.push_back(Queued { start, left, bytes });
@@ -236,14 +237,14 @@ impl Half {
 fn finish(
     rate: &mut RateProcess,
     calendar: &LineCalendar,
-    start: Duration,
-    until: Duration,
-    bits: f64,
+    (start, until): (Duration, Duration),
+    (bits, most): (f64, f64),
 ) -> Option<Duration> {
     let (mut at, mut left) = (start, bits);
     let end = until.min(start.saturating_add(PATIENCE));
     while at < end {
-        let (until, bits_per_s) = dimmed_segment(rate, calendar, at);
+        let (until, free) = dimmed_segment(rate, calendar, at);
+        let bits_per_s = free.min(most);
         let carried = bits_per_s * (until - at).as_secs_f64();
         if carried >= left {
             return Some(at + seconds(left / bits_per_s)).filter(|done| *done < end);

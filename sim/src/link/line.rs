@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::half::{Half, Trip};
+use super::meter::Meter;
 use super::nat::Nat;
 use super::udp::Middlebox;
 use super::{Direction, Endpoint, Fate, Flow, Way};
@@ -20,6 +21,7 @@ pub(super) struct Line {
     idle: Option<IdlePromotion>,
     last_active: Option<Duration>,
     awake_at: Duration,
+    meter: Meter,
     nat: Nat,
     middlebox: Middlebox,
 }
@@ -66,6 +68,7 @@ impl Line {
             idle: profile.idle_promotion,
             last_active: None,
             awake_at: Duration::ZERO,
+            meter: Meter::new(profile.bundle.as_ref()),
             nat: Nat::new(profile.nat, &calendar, index, seed.child("nat")),
             middlebox: Middlebox::new(
                 profile.udp,
@@ -92,9 +95,9 @@ impl Line {
                     Passage::ended(Fate::Blocked)
                 }
                 Some(flow) => {
-                    let ready = self.wake(now);
-                    let trip = self.down.pass(&self.calendar, now, ready, bytes);
-                    self.active(&trip);
+                    let terms = (self.wake(now), self.meter.allows(now));
+                    let trip = self.down.pass(&self.calendar, now, terms, bytes);
+                    self.active(&trip, bytes);
                     Passage::of(&trip, flow, outside)
                 }
             },
@@ -102,9 +105,9 @@ impl Line {
     }
 
     fn pass_up(&mut self, now: Duration, flow: Flow, bytes: usize) -> Passage {
-        let ready = self.wake(now);
-        let mut trip = self.up.pass(&self.calendar, now, ready, bytes);
-        self.active(&trip);
+        let terms = (self.wake(now), self.meter.allows(now));
+        let mut trip = self.up.pass(&self.calendar, now, terms, bytes);
+        self.active(&trip, bytes);
         let mut outside = Endpoint { host: 0, port: 0 };
         if matches!(trip.fate, Fate::Arrives(_)) {
             outside = self.nat.outbound(flow, trip.left);
@@ -138,9 +141,10 @@ impl Line {
         self.awake_at
     }
 
-    fn active(&mut self, trip: &Trip) {
+    fn active(&mut self, trip: &Trip, bytes: usize) {
         if trip.waited.is_some() {
             self.last_active = self.last_active.max(Some(trip.left));
+            self.meter.count(bytes);
         }
     }
 }

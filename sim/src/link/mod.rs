@@ -25,6 +25,7 @@ mod chance;
 mod count;
 mod half;
 mod line;
+mod meter;
 mod nat;
 mod rate;
 mod udp;
@@ -223,6 +224,20 @@ impl<P: Clone> Link<P> {
         passage.fate
     }
 
+    /// The way to a flow for carriers that keep addresses as they are (a profile without `nat`):
+    /// over the line that carries packets now.
+    #[must_use]
+    pub fn way_back(&self, now: Duration, flow: Flow) -> Way {
+        let host = nat::own_host(self.line_for(now, Way::Up(flow)));
+        Way::Down(
+            Endpoint {
+                host,
+                port: flow.port,
+            },
+            flow.protocol,
+        )
+    }
+
     /// The next packet that has arrived by `now`.
     pub fn poll(&mut self, now: Duration) -> Option<Delivery<P>> {
         let first = self
@@ -268,7 +283,8 @@ impl<P: Clone> Link<P> {
             .sum()
     }
 
-    /// IP bytes that the link could have carried between two moments, while up, after loss.
+    /// IP bytes that the link could have carried between two moments, while up, after loss; what a
+    /// used-up bundle slows down is not taken off.
     #[must_use]
     pub fn capacity(&self, direction: Direction, from: Duration, to: Duration) -> u64 {
         self.lines

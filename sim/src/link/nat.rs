@@ -21,6 +21,11 @@ pub(super) fn line_of(host: u32) -> usize {
     (host >> LINE_SHIFT) as usize
 }
 
+/// The address of a site without translation, by line.
+pub(super) fn own_host(line: usize) -> u32 {
+    u32::try_from(line).map_or(0, |line| line << LINE_SHIFT)
+}
+
 #[derive(Debug)]
 pub(super) struct Nat {
     config: Option<Config>,

@@ -8,6 +8,7 @@ mod builtin;
 mod check;
 mod error;
 mod merge;
+mod price;
 mod scenario;
 pub mod schema;
 mod spec;

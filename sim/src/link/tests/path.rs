@@ -182,3 +182,19 @@ fn link_up_is_signalled_where_the_machine_can_see_it() {
     let blind = Rig::spec("rate_kbit=512,rtt_ms=10,up_s=25,down_s=20,signal=0", 1);
     assert_eq!(blind.link.next_signal(seconds(1.0)), None);
 }
+
+#[test]
+fn a_used_up_bundle_slows_the_line_until_the_next_month() {
+    let bundle = "bundle = { month_gb = 0.0001, after_cap_kbit = 80, pkr = 1 }";
+    let mut rig = Rig::toml(&format!("{bundle}\n{PLAIN}"), 1);
+    let took = |rig: &mut Rig, at: f64| match rig.up(at, 1000) {
+        Fate::Arrives(arrival) => arrival.as_secs_f64() - at - 0.1,
+        other => panic!("{other:?}"),
+    };
+    assert!((took(&mut rig, 0.0) - 0.008).abs() < 1e-6);
+    for n in 1..100 {
+        rig.up(f64::from(n), 1000);
+    }
+    assert!((took(&mut rig, 200.0) - 0.1).abs() < 1e-6);
+    assert!((took(&mut rig, 30.0 * 86_400.0) - 0.008).abs() < 1e-6);
+}

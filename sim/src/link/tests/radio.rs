@@ -1,6 +1,7 @@
 //! Rates, traces, capacity: the radio against what was asked and what was published.
 
 use super::*;
+use crate::seed::Seed;
 
 #[test]
 fn capacity_is_what_a_flood_gets_through() {
@@ -59,28 +60,19 @@ fn a_driving_3g_radio_looks_like_the_published_traces() {
         ..Profile::load("driving-3g").unwrap()
     };
     for (direction, mean, sigma) in [(Direction::Down, 2.0e6, 1.2), (Direction::Up, 0.95e6, 0.79)] {
-        let average = mean_of(&second_bins(&mut Rig::of(&profile, 8), direction, 2000));
+        let average = mean_of(&second_bins(&mut Rig::of(&profile, 8), direction, 1000));
         assert!(
             (average / mean - 1.0).abs() <= 0.15,
             "{direction:?}: mean {average}"
         );
         // The fitted process is that of the radio while it is there; gaps have a test of their own.
-        let bins = second_bins(
-            &mut Rig::of(
-                &Profile {
-                    flap: None,
-                    ..profile.clone()
-                },
-                8,
-            ),
-            direction,
-            3000,
-        );
-        let logs: Vec<f64> = bins
-            .iter()
-            .filter(|bits| **bits > 0.0)
-            .map(|bits| bits.ln())
-            .collect();
+        let config = match direction {
+            Direction::Up => &profile.up,
+            Direction::Down => &profile.down,
+        };
+        let mut rate = RateProcess::new(config.rate.clone(), Seed::new(8).child("rate"));
+        let bins = (0..20_000).map(|second| bits_in(&mut rate, second));
+        let logs: Vec<f64> = bins.map(f64::ln).collect();
         let (sd, rho) = (deviation(&logs), lag_one(&logs));
         println!(
             "{direction:?}: mean {average:.0} bit/s, lag-1 correlation {rho:.3}, sigma {sd:.3}"
@@ -122,6 +114,19 @@ fn gaps_of_a_driving_radio_are_as_long_as_published() {
         at(0.5),
         at(0.9)
     );
+}
+
+/// Bits that the radio carries in one second.
+fn bits_in(rate: &mut RateProcess, second: u32) -> f64 {
+    let (mut at, end) = (seconds(f64::from(second)), seconds(f64::from(second + 1)));
+    let mut bits = 0.0;
+    while at < end {
+        let segment = rate.segment(at);
+        let until = segment.until.min(end);
+        bits += segment.bits_per_s * (until - at).as_secs_f64();
+        at = until;
+    }
+    bits
 }
 
 /// Bits delivered in each second under a flood of 12 Mbit/s.
@@ -188,6 +193,32 @@ fn a_rate_trace_is_followed() {
         assert!(
             (slow / 1e6 - 1.0).abs() < 0.01 && (fast / 4e6 - 1.0).abs() < 0.01,
             "{slow} {fast}"
+        );
+    }
+}
+
+/// IP bytes a day upward, from an independent Monte Carlo of the same model (60 days, five seeds):
+/// the range where one was given, else the mean.
+#[test]
+fn a_day_upward_carries_what_the_reference_says() {
+    for (name, low, high) in [
+        ("rural-3g", 676.0, 1442.0),
+        ("rural-edge", 143.0, 307.0),
+        ("remote-gprs", 25.0, 34.0),
+        ("vsat-geo", 2568.0, 2568.0),
+    ] {
+        let profile = Profile::load(name).unwrap();
+        let days = (0..4).map(|seed| {
+            let place = Place::alone(seed, "clinic", DAY * 30);
+            let calendar = SiteCalendar::draw(&profile, &place);
+            let link: Link<()> = Link::new(&profile, &calendar, &place);
+            link.capacity(Direction::Up, Duration::ZERO, DAY * 30) as f64 / 30e6
+        });
+        let mean = mean_of(&days.collect::<Vec<_>>());
+        println!("{name}: {mean:.0} MB a day");
+        assert!(
+            (low * 0.9..=high * 1.1).contains(&mean),
+            "{name}: {mean} MB a day"
         );
     }
 }

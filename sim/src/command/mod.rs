@@ -1,0 +1,76 @@
+//! The commands of `karez-sim`, one module each.
+
+mod link;
+mod profiles;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Simulates thin, lossy, interrupted links, and the clinics and hubs that live on them.
+#[derive(Debug, Parser)]
+#[command(name = "karez-sim", version, about, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  karez-sim profiles
+  sudo karez-sim link --profile rural-edge -- ping -c 20 10.77.0.2
+  sudo karez-sim link --link rate_kbit=512,rtt_ms=650,loss=0.02 -- iperf3 -c 10.77.0.2 ::: iperf3 -s";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the built-in profiles, scenarios and workloads, with what each rests on.
+    Profiles(profiles::Arguments),
+    /// Run two commands over a link in real time (Linux, root).
+    Link(link::Arguments),
+}
+
+/// Why a command ended badly: 1 the work failed, 2 wrong usage.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn usage(problem: &impl ToString) -> Self {
+        Self {
+            code: 2,
+            message: problem.to_string(),
+        }
+    }
+
+    fn work(problem: &impl ToString) -> Self {
+        Self {
+            code: 1,
+            message: problem.to_string(),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::work(&format!("standard output failed: {error}"))
+    }
+}
+
+/// Runs the command of a parsed command line.
+#[must_use]
+pub fn run(arguments: Arguments) -> ExitCode {
+    let outcome = match arguments.command {
+        Command::Profiles(arguments) => profiles::run(&arguments),
+        Command::Link(arguments) => link::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Where standard error is closed, the code still says it.
+            let _ = writeln!(io::stderr(), "karez-sim: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
