@@ -173,3 +173,40 @@ fn a_disk_that_cannot_be_read_at_one_file_serves_the_others() {
     assert!(recovery.is_clean());
     world.check();
 }
+
+#[test]
+fn a_file_whose_sectors_are_dead_does_not_stop_the_others_and_is_tried_again() {
+    let mut world = World::new();
+    for step in script() {
+        world.step(&step).unwrap();
+    }
+    world.store = None;
+    let path = std::path::Path::new(DIR).join(format!("packs/{}.pack", segment(1)));
+    for block in [0, 4096] {
+        assert!(world.disk.spoil(&path, block));
+    }
+    let recovery = world.open().unwrap();
+    let failed = recovery.segments[&segment(1)].failed.as_ref().unwrap();
+    assert_eq!(failed.retry(), Retry::Later, "{failed}");
+    assert!(world.store.as_ref().unwrap().has_segment(segment(2)));
+    world.disk.mend();
+    let recovery = world.store.as_mut().unwrap().open_again().unwrap();
+    assert!(recovery.is_clean(), "{recovery:?}");
+    world.check();
+}
+
+#[test]
+fn a_failed_write_is_taken_back_at_once() {
+    for fault in [Fault::Io, Fault::Full] {
+        let mut world = World::new();
+        world.step(&Step::Create(1)).unwrap();
+        world.step(&Step::Append(1, Kind::Chunk, 0, 1000)).unwrap();
+        let path = std::path::Path::new(DIR).join(format!("packs/{}.pack", segment(1)));
+        let before = world.disk.len(&path).unwrap();
+        world.disk.fail_at(1, fault, false);
+        assert!(world.step(&Step::Append(1, Kind::Chunk, 1, 1000)).is_err());
+        assert_eq!(world.disk.len(&path).unwrap(), before);
+        world.step(&Step::Commit).unwrap();
+        assert_eq!(world.store.as_ref().unwrap().chunks(segment(1)), [0..1]);
+    }
+}

@@ -101,6 +101,31 @@ fn a_stale_index_is_brought_up_to_date_and_one_of_another_pack_is_not_believed()
 }
 
 #[test]
+fn an_index_from_before_a_rewrite_is_not_believed_even_if_its_last_entry_stands_there_again() {
+    let mut world = World::new();
+    world.step(&Step::Create(1)).unwrap();
+    let store = |world: &mut World, number| {
+        let kind = Kind::Chunk;
+        world.step(&Step::Append(1, kind, number, 100)).unwrap();
+        world.step(&Step::Commit).unwrap();
+    };
+    [0, 1, 2].into_iter().for_each(|n| store(&mut world, n));
+    world.step(&Step::SaveIndex).unwrap();
+    let old = read(&world, &index());
+    world.step(&Step::Rewrite(1, 3)).unwrap();
+    [4, 2].into_iter().for_each(|n| store(&mut world, n));
+    world.store = None;
+    write(&world, &index(), &old);
+    let recovery = world.open().unwrap();
+    assert!(recovery.segments[&segment(1)].rebuilt);
+    world.check();
+    assert_eq!(
+        world.store.as_ref().unwrap().chunks(segment(1)),
+        [0..1, 2..3, 4..5]
+    );
+}
+
+#[test]
 fn a_newer_format_is_refused_in_words_and_left_alone() {
     let mut world = stored(true);
     world.store = None;

@@ -63,6 +63,18 @@ fn rot_of_what_was_committed_is_told_from_what_a_crash_tore() {
 }
 
 #[test]
+fn behind_a_bad_header_only_a_whole_sound_entry_is_taken_for_one() {
+    let places = places(ENTRIES.map(|(.., length)| length));
+    let mut world = stored(false);
+    assert!(world.disk.rot(&pack(), (places[0].0 + 20) * 8));
+    assert!(world.disk.rot(&pack(), (places[1].0 + 70) * 8));
+    let recovery = world.open().unwrap();
+    let found = &recovery.segments[&segment(1)];
+    assert_eq!(found.damaged, [places[0].0..places[2].0]);
+    the_rest_stands(world.store.as_mut().unwrap(), &[0, 1]);
+}
+
+#[test]
 fn a_preamble_block_is_mended_from_the_other() {
     for block in [0, 4096] {
         for byte in (0..128 + 64 + 100).filter(|byte| !(72..128).contains(byte)) {

@@ -161,6 +161,24 @@ fn a_rewritten_segment_holds_what_was_kept_and_a_removed_one_is_gone() {
 }
 
 #[test]
+fn no_proof_is_handed_out_of_what_was_removed_since() {
+    let disk = MemDisk::new();
+    let mut store = open(&disk);
+    for segment in [A, B] {
+        store.create_segment(segment, b"head").unwrap();
+        store.append(segment, Kind::Chunk, 0, b"x").unwrap();
+    }
+    store.journal_append("ledger", b"old").unwrap();
+    // Commits by itself; the proofs wait.
+    store.journal_rewrite("ledger", [b"new"]).unwrap();
+    store.remove_segment(B).unwrap();
+    let commit = store.commit().unwrap();
+    assert_eq!(commit.entries.len(), 1);
+    assert_eq!(commit.entries[0].segment(), A);
+    assert!(commit.notes.is_empty());
+}
+
+#[test]
 fn a_second_store_on_the_same_directory_is_refused_in_words() {
     let disk = MemDisk::new();
     let first = open(&disk);
