@@ -1,0 +1,206 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use karez_host::cli::{Common, STYLES};
+
+/// The hub of Karez: takes studies in from clinics and hands them to the archive, byte for byte.
+#[derive(Parser, Debug)]
+#[command(
+    name = "karez-receiver",
+    version,
+    styles = STYLES,
+    subcommand_required = true,
+    after_help = "Examples:\n  \
+        karez-receiver --data /srv/karez init --name Quetta --listen 0.0.0.0:4433 \
+        --handoff folder:/srv/pacs-inbox\n  \
+        karez-receiver --data /srv/karez run\n  \
+        karez-receiver --data /srv/karez invite chagai --address hub.example.org:4433\n  \
+        karez-receiver --data /srv/karez status"
+)]
+pub struct Program {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Verb {
+    /// Makes a hub and prints its recovery sheet, once
+    Init(Init),
+    /// Says that the recovery sheet is in a safe place
+    ConfirmBackup,
+    /// Rebuilds a hub's keys on a bare machine; reads the recovery sheet from standard input
+    Recover(Identity),
+    /// Where instances are handed off
+    #[command(subcommand)]
+    Target(TargetVerb),
+    /// Prints an invitation for a clinic: one line, to be given to `karez-sender join`
+    Invite(Invite),
+    /// Runs the hub
+    Run,
+    /// What is here, what is missing, what needs a person
+    Status(Status),
+    /// Looks at configuration, disk and targets
+    Check,
+    /// The clinics
+    Clinics(Json),
+    /// Cuts a clinic off: its key is no longer welcome
+    Revoke {
+        /// The clinic's name
+        name: String,
+    },
+    /// Reads everything that is stored and compares it with its checksums
+    Verify(Json),
+    /// Hand-offs
+    #[command(subcommand)]
+    Handoff(HandoffVerb),
+    /// Instances that need a person
+    #[command(subcommand)]
+    Parked(ParkedVerb),
+    /// Prints completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Writes man pages and completions into a folder
+    Man {
+        /// The folder
+        directory: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    #[command(flatten)]
+    pub(super) identity: Identity,
+    /// Where to hand off: `folder:PATH` or `NAME=folder:PATH`; several times for several targets
+    #[arg(long, value_name = "TARGET")]
+    pub(super) handoff: Vec<String>,
+}
+
+#[derive(Args, Debug, Default)]
+pub(super) struct Identity {
+    /// What people call this hub
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// The UDP address on which clinics reach it [default: 0.0.0.0:4433]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum TargetVerb {
+    /// Adds a target, or gives it another address
+    Add {
+        /// Its name
+        name: String,
+        /// Its address: `folder:PATH`
+        url: String,
+    },
+    /// The targets
+    List(Json),
+    /// Tries what a target can do: one line per ability, with the fix
+    Test {
+        /// Its name
+        name: String,
+    },
+    /// Lets a target rest
+    Pause {
+        /// Its name
+        name: String,
+    },
+    /// Lets it work again
+    Resume {
+        /// Its name
+        name: String,
+    },
+    /// Removes a target: nothing is owed to it any more
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Invite {
+    /// The clinic's name
+    pub(super) name: String,
+    /// Where the clinic finds this hub; up to four, the best first
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) address: Vec<String>,
+    /// Revokes the key that the clinic has now, as after a theft
+    #[arg(long)]
+    pub(super) replace: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Status {
+    /// As JSON, for scripts
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Again every two seconds
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Json {
+    /// As JSON, for scripts
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum HandoffVerb {
+    /// Hands off again what a target was given since a day, as after it was restored
+    ///
+    /// The target is asked first: what it has is not given twice.
+    Resend {
+        /// The target
+        #[arg(long, value_name = "NAME")]
+        target: String,
+        /// The first day, as YYYY-MM-DD (UTC)
+        #[arg(long, value_name = "DATE")]
+        since: String,
+        /// One study only, by its short id
+        #[arg(long, value_name = "ID")]
+        study: Option<String>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ParkedVerb {
+    /// What needs a person, and what can be done
+    List(Json),
+    /// Tries an instance again
+    Retry {
+        /// The instance, as the list names it
+        item: String,
+    },
+    /// Hands an instance off in place of what the target has
+    Release {
+        /// The instance, as the list names it
+        item: String,
+    },
+    /// Writes an instance to a new file, as far as it can be rebuilt
+    Export {
+        /// The instance, as the list names it
+        item: String,
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Gives an instance up here; the clinic keeps the original
+    Discard {
+        /// The instance, as the list names it
+        item: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}

@@ -1,0 +1,46 @@
+//! Commands: what a person can ask of a hub, one module per command of the program.
+
+mod args;
+mod ask;
+mod completions;
+mod handoff;
+mod init;
+mod invite;
+mod parked;
+mod recover;
+mod run;
+mod status;
+mod target;
+mod verify;
+mod words;
+
+use karez_host::Failure;
+
+pub use args::Program;
+pub use words::{Command, Decision};
+
+/// Runs what the command line says.
+///
+/// # Errors
+/// Cause, place and fix.
+pub fn main(program: Program) -> Result<(), Failure> {
+    use args::Verb;
+    let common = program.common;
+    match program.verb {
+        Verb::Init(args) => init::init(&common, args),
+        Verb::ConfirmBackup => ask::print_plain(&common, Command::ConfirmBackup),
+        Verb::Recover(args) => recover::recover(&common, args),
+        Verb::Target(verb) => target::target(&common, verb),
+        Verb::Invite(args) => invite::invite(&common, args),
+        Verb::Run => run::run(&common),
+        Verb::Status(args) => status::status(&common, args),
+        Verb::Check => status::check(&common),
+        Verb::Clinics(args) => status::clinics(&common, args),
+        Verb::Revoke { name } => ask::print_plain(&common, Command::Revoke { name }),
+        Verb::Verify(args) => verify::verify(&common, args),
+        Verb::Handoff(verb) => handoff::handoff(&common, verb),
+        Verb::Parked(verb) => parked::parked(&common, verb),
+        Verb::Completions { shell } => completions::completions(shell),
+        Verb::Man { directory } => completions::man(&directory),
+    }
+}

@@ -1,0 +1,234 @@
+//! The daemon: its parts started together and stopped in order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use karez_host::env::Engine as Running;
+use karez_host::shutdown::{Shutdown, Trigger};
+use karez_host::{Env, Failure};
+use karez_protocol::seal::HubKeys;
+use karez_quic::Server;
+use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::admit::Doors;
+use crate::command::Command;
+use crate::downlink;
+use crate::engine::{Bells, Cursor, Engine, Express, Mailbox, Message};
+use crate::handoff::{Worker, export};
+use crate::keys::{self, Keys};
+use crate::limits::INBOX;
+use crate::settings::Settings;
+
+/// A running hub.
+pub struct Receiver {
+    handle: Handle,
+    address: SocketAddr,
+    trigger: Trigger,
+    serving: JoinHandle<()>,
+    engine: Running,
+}
+
+/// How commands reach a running hub. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    env: Arc<dyn Env>,
+    mailbox: Mailbox,
+    ring: Arc<HubKeys>,
+}
+
+/// What a step of `verify` found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Bytes read.
+    pub bytes: u64,
+    /// Entries that have rotted or cannot be read; they are asked for again.
+    pub bad: u64,
+}
+
+impl Receiver {
+    /// Opens the data directory and begins to listen.
+    ///
+    /// # Errors
+    /// There is no hub in it, another process has it, or the address cannot be used.
+    pub async fn start(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<Self, Failure> {
+        let keys = Arc::new(Keys::of(&keys::load(&*env.disk(), dir)?));
+        let doors = Arc::new(Doors::default());
+        let engine = Engine::open(
+            env.clone(),
+            dir,
+            settings.clone(),
+            keys.clone(),
+            doors.clone(),
+        )?;
+        let listen = settings.hub.listen;
+        let config = settings.link_config();
+        let server = Server::bind(&env.net(), listen, &keys.quic(), &config, doors);
+        let server = server.map_err(|e| Failure::new(e.to_string()).at("hub.listen"))?;
+        let address = server.local_addr().unwrap_or(listen);
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let (mailbox, bell) = (Mailbox(sender), Arc::new(Notify::new()));
+        let bells = Bells {
+            inbox,
+            bell: bell.clone(),
+        };
+        let engine = env
+            .spawn_engine("store", Box::pin(engine.run(bells)))
+            .map_err(|e| Failure::new(format!("the engine cannot start: {e}")))?;
+        for express in [Express::Any, Express::Short] {
+            let worker = Worker::new(env.clone(), mailbox.clone(), keys.ring.clone(), express);
+            tokio::spawn(worker.run());
+        }
+        let (trigger, shutdown) = Shutdown::new();
+        let serving = tokio::spawn(downlink::serve(server, mailbox.clone(), bell, shutdown));
+        Ok(Self {
+            handle: Handle {
+                env,
+                mailbox,
+                ring: keys.ring.clone(),
+            },
+            address,
+            trigger,
+            serving,
+            engine,
+        })
+    }
+
+    /// How commands reach it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Where it listens, with the port that the system chose.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Tells the clinics, makes everything durable and closes the store.
+    pub async fn stop(self) {
+        self.trigger.fire();
+        // A task that ended by a bug has been logged where it happened.
+        let _ = self.serving.await;
+        let (stopped, done) = oneshot::channel();
+        if self
+            .handle
+            .mailbox
+            .tell(Message::Stop(stopped))
+            .await
+            .is_ok()
+        {
+            let _ = done.await;
+        }
+        drop(self.handle);
+        let _ = self.engine.join().await;
+    }
+
+    /// Waits until the engine ends, which without [`Receiver::stop`] it does by a bug only.
+    pub async fn engine_ended(&mut self) {
+        self.handle.mailbox.0.closed().await;
+    }
+}
+
+impl Handle {
+    /// Gives a command and waits for its answer.
+    ///
+    /// # Errors
+    /// What the engine says, or that it is stopping.
+    pub async fn command(&self, command: Command) -> Result<Value, Failure> {
+        self.mailbox
+            .ask(|answer| Message::Command(command, answer))
+            .await?
+    }
+
+    /// Tries a target: one line per ability.
+    ///
+    /// # Errors
+    /// There is no such target.
+    pub async fn test_target(&self, name: &str) -> Result<Value, Failure> {
+        let name = name.to_owned();
+        let target = self
+            .mailbox
+            .ask(|answer| Message::Target(name, answer))
+            .await??;
+        let lines = target.test().await.into_iter().map(|ability| {
+            json!({ "ability": ability.name, "works": ability.fault.is_none(), "fix": ability.fault })
+        });
+        Ok(Value::Array(lines.collect()))
+    }
+
+    /// Writes a parked instance to a new file, as far as it can be rebuilt; its length in bytes.
+    ///
+    /// # Errors
+    /// There is no such instance, or the file cannot be written.
+    pub async fn export(&self, item: &str, to: &Path) -> Result<u64, Failure> {
+        let item = item.to_owned();
+        let job = self
+            .mailbox
+            .ask(|answer| Message::Parked(item, answer))
+            .await??;
+        let (env, ring) = (self.env.clone(), self.ring.clone());
+        export(env, self.mailbox.clone(), ring, &job, to).await
+    }
+
+    /// Begins to read everything that is stored and to compare it with its checksums.
+    #[must_use]
+    pub fn verify(&self) -> Verifying {
+        Verifying {
+            mailbox: self.mailbox.clone(),
+            cursor: None,
+            work: Work::default(),
+            through: false,
+        }
+    }
+}
+
+/// A reading of everything that is stored, in steps.
+pub struct Verifying {
+    mailbox: Mailbox,
+    cursor: Option<Cursor>,
+    work: Work,
+    through: bool,
+}
+
+impl Verifying {
+    /// One step; what was found so far, or `None` when all is read.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn step(&mut self) -> Result<Option<Work>, Failure> {
+        if self.through {
+            return Ok(None);
+        }
+        let cursor = self.cursor;
+        let step = self
+            .mailbox
+            .ask(|answer| Message::Verify(cursor, answer))
+            .await?;
+        self.work.bytes += step.bytes;
+        self.work.bad += step.bad;
+        self.cursor = step.next;
+        self.through = step.next.is_none();
+        Ok(Some(self.work))
+    }
+}
+
+/// Does a command on a data directory without a daemon.
+///
+/// # Errors
+/// Another process has the directory, or what the command says.
+pub fn offline(
+    env: Arc<dyn Env>,
+    dir: &Path,
+    settings: Settings,
+    command: Command,
+) -> Result<Value, Failure> {
+    let keys = Arc::new(Keys::of(&keys::load(&*env.disk(), dir)?));
+    let mut engine = Engine::open(env, dir, settings, keys, Arc::new(Doors::default()))?;
+    let answer = engine.command(command);
+    engine.close();
+    answer
+}

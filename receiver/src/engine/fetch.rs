@@ -1,0 +1,119 @@
+//! Stored bytes for workers, and what becomes of rot.
+
+use karez_protocol::id::{Epoch, PeerId, SegmentId};
+use karez_protocol::wire::Frame;
+use karez_store::Error;
+use tracing::warn;
+
+use super::Engine;
+use super::message::{Cursor, Fetch, Fetched, Proved};
+use crate::limits::VERIFY_STEP;
+
+impl Engine {
+    pub(super) fn fetch(&mut self, fetch: Fetch) -> Result<Fetched, Error> {
+        match fetch {
+            Fetch::Head(segment) => {
+                let head = self.store.head(segment).map(<[u8]>::to_vec);
+                Ok(Fetched::Bytes(vec![head.ok_or(Error::NoSegment(segment))?]))
+            }
+            Fetch::Entries(segment, kind, numbers) => {
+                let read = |number| self.store.read(segment, kind, number);
+                let entries: Result<Vec<_>, _> = numbers.map(read).collect();
+                entries
+                    .map(Fetched::Bytes)
+                    .map_err(|error| self.noted(segment, error))
+            }
+            Fetch::Links(segment, records) => {
+                let owner = self
+                    .owners
+                    .get(&segment)
+                    .and_then(|peer| self.clinics.get(peer));
+                let range = (segment, records.start)..(segment, records.end);
+                let links = owner.map(|clinic| clinic.links.range(range));
+                let links = links.into_iter().flatten().flat_map(|(_, links)| links);
+                Ok(Fetched::Links(links.copied().collect()))
+            }
+        }
+    }
+
+    /// A record that an instance builds on, or a chunk of it, is not here: asks for it.
+    pub(super) fn lacks(&mut self, peer: PeerId, segment: SegmentId, record: u64) {
+        if let Some(clinic) = self.clinics.get_mut(&peer) {
+            clinic.sink.demand(segment, record);
+        }
+    }
+
+    /// Where rot was found, the clinic's sink starts anew from what holds, with a new memory,
+    /// and tells the clinic what is missing.
+    pub(super) fn mend_rot(&mut self) {
+        for segment in std::mem::take(&mut self.rotten) {
+            let Some(peer) = self.owners.get(&segment).copied() else {
+                continue;
+            };
+            warn!(
+                segment = segment.short(),
+                "stored bytes have rotted: they are asked for again"
+            );
+            let epoch = self.draw_epoch();
+            self.restore_clinic(peer, epoch);
+            let now = self.moment();
+            if let Some(clinic) = self.clinics.get_mut(&peer) {
+                // As if the clinic had asked: it hears what is held, and by which memory.
+                let told = clinic.sink.handle_frame(now, Frame::Ask(vec![segment]));
+                if let Err(error) = told {
+                    warn!(%error, "what is left of a segment cannot be told");
+                }
+                clinic.sink.ask_for_open();
+            }
+        }
+    }
+
+    pub(super) fn draw_epoch(&self) -> Epoch {
+        let mut epoch = [0; 8];
+        self.env.entropy(&mut epoch);
+        Epoch(epoch)
+    }
+
+    /// Proves some stored entries: one step of `verify`.
+    pub(super) fn verify(&mut self, cursor: Option<Cursor>) -> Proved {
+        let nothing = Proved {
+            bytes: 0,
+            bad: 0,
+            next: None,
+        };
+        let first = self.store.segments().next();
+        let Some(at) = cursor.or(first.map(|segment| Cursor {
+            segment,
+            entry: None,
+        })) else {
+            return nothing;
+        };
+        let after = self.store.segments().find(|segment| *segment > at.segment);
+        let beyond = after.map(|segment| Cursor {
+            segment,
+            entry: None,
+        });
+        let Ok(verified) = self.store.verify_some(at.segment, at.entry, VERIFY_STEP) else {
+            return Proved {
+                next: beyond,
+                ..nothing
+            };
+        };
+        for (kind, number) in &verified.unreadable {
+            self.store.condemn(at.segment, *kind, *number);
+        }
+        let bad = (verified.rotten.len() + verified.unreadable.len()) as u64;
+        if bad > 0 {
+            self.rotten.insert(at.segment);
+        }
+        let same = verified.next.map(|entry| Cursor {
+            segment: at.segment,
+            entry: Some(entry),
+        });
+        Proved {
+            bytes: verified.bytes,
+            bad,
+            next: same.or(beyond),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Instances that are here whole: how far each is on its way to the targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use karez_protocol::id::{Fingerprint, PeerId, SegmentId, StudyId};
+use karez_protocol::manifest::{InstanceStart, Proof, RecordBytes};
+use karez_store::{Error, Kind};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::Engine;
+use crate::registry::{HandOff, Place, Step};
+
+/// An instance that is here whole.
+pub(crate) struct Instance {
+    pub(crate) study: StudyId,
+    /// One past its last record.
+    pub(crate) end: u64,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) length: u64,
+    /// Its fingerprint was proved.
+    pub(crate) verified: bool,
+    /// It is at all targets.
+    pub(crate) stored: bool,
+    /// At these targets it is.
+    pub(crate) handed: BTreeMap<String, Proof>,
+    /// Here it takes the place of what is there.
+    pub(crate) replace: BTreeSet<String>,
+    /// It needs a person: the target (none for the rebuild) and the reason.
+    pub(crate) parked: Option<(String, String)>,
+    /// A person gave it up, for this reason.
+    pub(crate) discarded: Option<String>,
+    /// Bytes are on their way to this target.
+    pub(crate) sending: Option<String>,
+    /// A worker has it.
+    pub(crate) busy: bool,
+    /// It is left alone until then.
+    pub(crate) retry_at: Option<Instant>,
+}
+
+impl Instance {
+    /// Whether a worker can bring it further.
+    pub(crate) const fn wants_work(&self) -> bool {
+        !self.stored && self.parked.is_none() && self.discarded.is_none()
+    }
+
+    /// What the whole hand-off rests on: the weakest of the proofs.
+    pub(super) fn proof(&self) -> Proof {
+        let strength = |proof: &Proof| match proof {
+            Proof::Rebuilt => 0,
+            Proof::Status => 1,
+            Proof::Query => 2,
+            Proof::Commitment => 3,
+            Proof::ReadBack => 4,
+        };
+        let weakest = self.handed.values().min_by_key(|proof| strength(proof));
+        weakest.copied().unwrap_or(Proof::Status)
+    }
+}
+
+impl Engine {
+    /// An instance has become whole, or is found whole at the start.
+    pub(super) fn is_whole(
+        &mut self,
+        peer: PeerId,
+        study: StudyId,
+        segment: SegmentId,
+        records: Range<u64>,
+    ) {
+        let place = Place {
+            segment,
+            first: records.start,
+        };
+        self.wake_segment(peer, segment);
+        let known = |c: &super::Clinic| c.instances.contains_key(&place);
+        if self.clinics.get(&peer).is_none_or(known) {
+            return;
+        }
+        let attested = self
+            .clinics
+            .get(&peer)
+            .and_then(|c| c.attested.get(&segment));
+        let (verified, stored) = attested.map_or((false, false), |a| a.standing(&records));
+        // What is stored everywhere is only counted; its first record need not be read.
+        let start = match self.start_of(peer, place) {
+            Ok(start) => start,
+            Err(error) => return self.not_readable(place, &error),
+        };
+        let mut instance = Instance {
+            study,
+            end: records.end,
+            fingerprint: start.fingerprint,
+            length: start.length,
+            verified: verified || stored,
+            stored,
+            handed: BTreeMap::new(),
+            replace: BTreeSet::new(),
+            parked: None,
+            discarded: None,
+            sending: None,
+            busy: false,
+            retry_at: None,
+        };
+        let steps = self.registry.ledger.get(&(peer, place));
+        for step in steps.into_iter().flat_map(BTreeMap::values) {
+            take_step(&mut instance, step);
+        }
+        if let Some(clinic) = self.clinics.get_mut(&peer) {
+            clinic.instances.insert(place, instance);
+        }
+        let order = self.studies.len() as u64;
+        self.studies.entry((peer, study)).or_insert(order);
+        self.settle(peer, place);
+    }
+
+    /// A step of a hand-off is durable.
+    pub(super) fn stepped(&mut self, hand_off: &HandOff) {
+        let (peer, place) = (hand_off.clinic, hand_off.place);
+        if let Some(instance) = self.instance(peer, place) {
+            take_step(instance, hand_off);
+        }
+        match &hand_off.step {
+            Step::Stored(_) => self.target_works(&hand_off.target),
+            Step::Parked(reason) => self.park(peer, place, reason),
+            _ => {}
+        }
+        self.settle(peer, place);
+    }
+
+    /// Whether an instance is stored everywhere by now; queues it when it is not.
+    pub(super) fn settle(&mut self, peer: PeerId, place: Place) {
+        let required: Vec<String> = self.registry.targets.keys().cloned().collect();
+        let Some(instance) = self.instance(peer, place) else {
+            return;
+        };
+        let everywhere =
+            !required.is_empty() && required.iter().all(|t| instance.handed.contains_key(t));
+        if everywhere && instance.verified && !instance.stored {
+            instance.stored = true;
+            self.has_stored(peer, place);
+        }
+        self.enqueue(peer, place);
+    }
+
+    pub(super) fn instance(&mut self, peer: PeerId, place: Place) -> Option<&mut Instance> {
+        self.clinics.get_mut(&peer)?.instances.get_mut(&place)
+    }
+
+    /// Instances of a segment that lacked something may now be tried again.
+    fn wake_segment(&mut self, peer: PeerId, segment: SegmentId) {
+        let Some(clinic) = self.clinics.get_mut(&peer) else {
+            return;
+        };
+        let all = Place { segment, first: 0 }..=Place {
+            segment,
+            first: u64::MAX,
+        };
+        for (_, instance) in clinic.instances.range_mut(all) {
+            instance.retry_at = None;
+        }
+    }
+
+    fn start_of(&mut self, peer: PeerId, place: Place) -> Result<InstanceStart, String> {
+        let bytes = self.store.read(place.segment, Kind::Record, place.first);
+        let bytes = bytes.map_err(|error| self.noted(place.segment, error).to_string())?;
+        let key = self
+            .clinics
+            .get(&peer)
+            .and_then(|c| c.sink.key(place.segment));
+        let key = key.ok_or("its segment is not open")?;
+        let record = RecordBytes::from_bytes(bytes).map_err(|e| e.to_string())?;
+        let body = record.open(key, place.first).map_err(|e| e.to_string())?;
+        body.start
+            .ok_or_else(|| "it does not begin where it should".into())
+    }
+
+    fn not_readable(&self, place: Place, error: &str) {
+        warn!(
+            place = place.short(),
+            error, "an instance cannot be looked at"
+        );
+    }
+
+    /// Takes note of rot that a read found.
+    pub(super) fn noted(&mut self, segment: SegmentId, error: Error) -> Error {
+        if matches!(error, Error::Rotten { .. }) {
+            self.rotten.insert(segment);
+        }
+        error
+    }
+}
+
+/// What a step of the ledger means for an instance. Steps of targets that are no more count for
+/// nothing.
+fn take_step(instance: &mut Instance, hand_off: &HandOff) {
+    let target = hand_off.target.clone();
+    let concerns = |parked: &(String, String)| parked.0 == target;
+    let mut clear = instance.parked.as_ref().is_some_and(concerns);
+    match &hand_off.step {
+        Step::Sending => instance.sending = Some(target),
+        Step::Stored(proof) => {
+            instance.handed.insert(target, *proof);
+            instance.sending = None;
+        }
+        Step::Parked(reason) => {
+            instance.parked = Some((target, reason.clone()));
+            instance.sending = None;
+            clear = false;
+        }
+        Step::Retry => {
+            instance.handed.remove(&target);
+            instance.stored &= target.is_empty();
+        }
+        Step::Replace => {
+            instance.replace.insert(target);
+        }
+        Step::Discarded(reason) => instance.discarded = Some(reason.clone()),
+    }
+    if clear {
+        instance.parked = None;
+    }
+}

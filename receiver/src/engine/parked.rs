@@ -1,0 +1,90 @@
+//! What people decide about instances.
+
+use karez_host::Failure;
+use karez_protocol::id::PeerId;
+use serde_json::{Value, json};
+
+use super::{Engine, Instance, Job};
+use crate::command::Decision;
+use crate::registry::{Entry, Place, Step};
+
+impl Engine {
+    pub(super) fn decide(&mut self, item: &str, decision: Decision) -> Result<Value, Failure> {
+        let (peer, place) = self.parked_item(item)?;
+        let parked = self.instance(peer, place).and_then(|i| i.parked.clone());
+        let (target, _) = parked.unwrap_or_default();
+        let (step, said) = match decision {
+            Decision::Retry => (Step::Retry, "it is tried again"),
+            Decision::Release if target.is_empty() => {
+                return Err(
+                    Failure::new("it cannot be released: its bytes are not proved")
+                        .fix("Use `parked retry`, or `discard` it; the clinic has the original"),
+                );
+            }
+            Decision::Release => (Step::Replace, "it takes the place of what is there"),
+            Decision::Discard(reason) => (Step::Discarded(reason), "it is given up here"),
+        };
+        let entry = self.hand_off(peer, place, target, step);
+        self.write(entry.into_iter().collect())?;
+        Ok(json!(said))
+    }
+
+    /// The parked instance that a person means.
+    pub(super) fn parked_item(&self, item: &str) -> Result<(PeerId, Place), Failure> {
+        let mut found = Vec::new();
+        for (peer, clinic) in &self.clinics {
+            let is = |(place, i): &(&Place, &Instance)| i.parked.is_some() && place.short() == item;
+            let here = clinic.instances.iter().filter(is);
+            found.extend(here.map(|(place, _)| (*peer, *place)));
+        }
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => {
+                Err(Failure::new(format!("nothing parked is called `{item}`"))
+                    .fix("See `parked list`"))
+            }
+            _ => Err(Failure::new(format!("`{item}` is the name of several"))
+                .fix("Decide about them when one is left; their segments begin alike")),
+        }
+    }
+
+    /// A parked instance as a worker would be given it.
+    pub(super) fn parked_job(&self, item: &str) -> Result<Job, Failure> {
+        let (peer, place) = self.parked_item(item)?;
+        let clinic = self.clinics.get(&peer);
+        let instance = clinic.and_then(|clinic| clinic.instances.get(&place));
+        let (Some(clinic), Some(instance)) = (clinic, instance) else {
+            return Err(Failure::new(format!("nothing parked is called `{item}`")));
+        };
+        Ok(Job::of(peer, clinic, place, instance))
+    }
+
+    /// Hands off again what a target was given since then: the target is asked first, so that
+    /// nothing is given twice.
+    pub(super) fn resend(
+        &mut self,
+        target: &str,
+        since: i64,
+        study: Option<&str>,
+    ) -> Result<Value, Failure> {
+        self.must_have_target(target)?;
+        let given = self
+            .registry
+            .ledger
+            .iter()
+            .filter_map(|((peer, place), steps)| {
+                let step = steps.get(target)?;
+                let meant = study.is_none_or(|short| step.study.short() == short);
+                let stored = matches!(step.step, Step::Stored(_));
+                (stored && meant && step.wall >= since).then_some((*peer, *place))
+            });
+        let given: Vec<(PeerId, Place)> = given.collect();
+        let again = |(peer, place): &(PeerId, Place)| {
+            self.hand_off(*peer, *place, target.to_owned(), Step::Retry)
+        };
+        let entries: Vec<Entry> = given.iter().filter_map(again).collect();
+        let count = entries.len();
+        self.write(entries)?;
+        Ok(json!({ "instances": count }))
+    }
+}

@@ -1,0 +1,278 @@
+//! Receipts: gathered per segment, made durable, then told. Each says all that can be said of
+//! its segment, so that it takes the place of those before it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use karez_protocol::id::{PeerId, SegmentId, StudyId};
+use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, RootHasher};
+use karez_protocol::priority::Class;
+use karez_protocol::resume::RunSet;
+use karez_store::Kind;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::Engine;
+use crate::keys::NEWEST;
+use crate::limits::{RECEIPT_INSTANCES, RECEIPT_RUNS, RECEIPT_WAIT};
+use crate::registry::{Entry, Place};
+
+/// What receipts say of a segment's records.
+#[derive(Default)]
+pub(crate) struct Attested {
+    verified: RunSet,
+    /// By what the hand-off rests on.
+    stored: BTreeMap<u8, RunSet>,
+    /// Hashes of sealed records that were needed before.
+    hashes: BTreeMap<u64, [u8; 32]>,
+}
+
+/// A statement that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fresh {
+    Verified,
+    /// With the number of its proof.
+    Stored(u8),
+}
+
+/// Instances that wait for their statement.
+pub(crate) struct Waiting {
+    study: StudyId,
+    since: Instant,
+    records: RunSet,
+    instances: u64,
+}
+
+const PROOFS: [Proof; 5] = [
+    Proof::Rebuilt,
+    Proof::Status,
+    Proof::Query,
+    Proof::Commitment,
+    Proof::ReadBack,
+];
+
+impl Attested {
+    /// Whether these records count as verified, and as stored.
+    pub(super) fn standing(&self, records: &Range<u64>) -> (bool, bool) {
+        let stored = self.stored.values().any(|set| set.covers(records));
+        (self.verified.covers(records), stored)
+    }
+
+    /// What an earlier life has said.
+    pub(super) fn learn(&mut self, receipt: &Receipt, named: &NamedRecords) {
+        match receipt.kind {
+            ReceiptKind::Parked => {}
+            ReceiptKind::Verified => self.verified.union(&named.set()),
+            ReceiptKind::Stored | ReceiptKind::Committed => {
+                let proof = self.stored.entry(number(receipt.proof)).or_default();
+                proof.union(&named.set());
+            }
+        }
+    }
+
+    fn set(&mut self, fresh: Fresh) -> &mut RunSet {
+        match fresh {
+            Fresh::Verified => &mut self.verified,
+            Fresh::Stored(proof) => self.stored.entry(proof).or_default(),
+        }
+    }
+
+    fn is_stored(&self, records: &RunSet) -> bool {
+        records.iter().all(|run| self.standing(&run).1)
+    }
+}
+
+impl Engine {
+    /// An instance's fingerprint was right.
+    pub(super) fn has_verified(&mut self, peer: PeerId, place: Place) {
+        self.freshen(peer, place, Fresh::Verified);
+    }
+
+    /// An instance is at all targets.
+    pub(super) fn has_stored(&mut self, peer: PeerId, place: Place) {
+        let proof = self.instance(peer, place).map(|i| i.proof());
+        if let Some(proof) = proof {
+            self.freshen(peer, place, Fresh::Stored(number(proof)));
+        }
+    }
+
+    fn freshen(&mut self, peer: PeerId, place: Place, fresh: Fresh) {
+        let now = self.now();
+        let Some(clinic) = self.clinics.get_mut(&peer) else {
+            return;
+        };
+        let Some(instance) = clinic.instances.get(&place) else {
+            return;
+        };
+        let records = place.first..instance.end;
+        let attested = clinic.attested.entry(place.segment).or_default();
+        attested.set(fresh).insert(records.clone());
+        let key = (place.segment, fresh);
+        let waiting = clinic.fresh.entry(key).or_insert_with(|| Waiting {
+            study: instance.study,
+            since: now,
+            records: RunSet::new(),
+            instances: 0,
+        });
+        waiting.records.insert(records);
+        waiting.instances += 1;
+    }
+
+    /// When a receipt has waited long enough.
+    pub(super) fn receipts_due_at(&self) -> Option<Instant> {
+        let waiting = self.clinics.values().flat_map(|c| c.fresh.values());
+        waiting.map(|w| w.since + RECEIPT_WAIT).min()
+    }
+
+    /// Signs what is due and gives it to the journal.
+    pub(super) fn issue_receipts(&mut self) {
+        let now = self.now();
+        let mut due = Vec::new();
+        for (peer, clinic) in &self.clinics {
+            for (key, waiting) in &clinic.fresh {
+                if self.is_due(*peer, key.1, waiting, now) {
+                    due.push((*peer, *key));
+                }
+            }
+        }
+        for (peer, key) in due {
+            let waiting = self
+                .clinics
+                .get_mut(&peer)
+                .and_then(|c| c.fresh.remove(&key));
+            if let Some(waiting) = waiting {
+                self.issue(peer, key, &waiting);
+            }
+        }
+    }
+
+    fn is_due(&self, peer: PeerId, fresh: Fresh, waiting: &Waiting, now: Instant) -> bool {
+        let old = now.saturating_duration_since(waiting.since) >= RECEIPT_WAIT;
+        let Some(clinic) = self.clinics.get(&peer) else {
+            return false;
+        };
+        let stat = clinic.sink.class(waiting.study) == Some(Class::Stat);
+        let last = || fresh != Fresh::Verified && self.is_quiet(peer, waiting.study);
+        old || stat || waiting.instances >= RECEIPT_INSTANCES || last()
+    }
+
+    /// Whether nothing of a study is on its way to a target.
+    fn is_quiet(&self, peer: PeerId, study: StudyId) -> bool {
+        let Some(clinic) = self.clinics.get(&peer) else {
+            return true;
+        };
+        clinic.segments_of(study).all(|segment| {
+            let (announced, whole) = clinic.sink.instances(segment);
+            let all = Place { segment, first: 0 }..=Place {
+                segment,
+                first: u64::MAX,
+            };
+            let open = clinic.instances.range(all).any(|(_, i)| i.wants_work());
+            announced == whole && !open
+        })
+    }
+
+    fn issue(&mut self, peer: PeerId, (segment, fresh): (SegmentId, Fresh), waiting: &Waiting) {
+        let attested = self
+            .clinics
+            .get_mut(&peer)
+            .and_then(|c| c.attested.get_mut(&segment));
+        let Some(attested) = attested else { return };
+        if fresh == Fresh::Verified && attested.is_stored(&waiting.records) {
+            return;
+        }
+        let (kind, proof) = match fresh {
+            Fresh::Verified => (ReceiptKind::Verified, Proof::Rebuilt),
+            Fresh::Stored(proof) => (ReceiptKind::Stored, named(proof)),
+        };
+        let all: Vec<Range<u64>> = attested.set(fresh).iter().collect();
+        for some in all.chunks(RECEIPT_RUNS) {
+            let records: RunSet = some.iter().cloned().collect();
+            let new = waiting
+                .records
+                .iter()
+                .any(|run| !records.within(&run).is_empty());
+            if new {
+                self.sign(
+                    peer,
+                    waiting.study,
+                    (segment, &records),
+                    (kind, proof, String::new()),
+                );
+            }
+        }
+    }
+
+    /// Says that an instance needs a person.
+    pub(super) fn park(&mut self, peer: PeerId, place: Place, reason: &str) {
+        let Some(instance) = self.instance(peer, place) else {
+            return;
+        };
+        let (study, end) = (instance.study, instance.end);
+        let records = std::iter::once(place.first..end).collect();
+        let mut reason = reason.to_owned();
+        let limit = karez_protocol::limits::TEXT_MAX;
+        while reason.len() > limit {
+            reason.pop();
+        }
+        let what = (ReceiptKind::Parked, Proof::Rebuilt, reason);
+        self.sign(peer, study, (place.segment, &records), what);
+    }
+
+    fn sign(
+        &mut self,
+        clinic: PeerId,
+        study: StudyId,
+        (segment, records): (SegmentId, &RunSet),
+        (kind, proof, reason): (ReceiptKind, Proof, String),
+    ) {
+        let mut root = RootHasher::default();
+        root.segment(segment);
+        for number in records.iter().flatten() {
+            match self.record_hash(clinic, segment, number) {
+                Some(hash) => root.record(number, &hash),
+                None => return warn!(segment = segment.short(), "a receipt lacks a record"),
+            }
+        }
+        let receipt = Receipt {
+            kind,
+            proof,
+            hub_key: NEWEST,
+            clinic,
+            study,
+            records: vec![NamedRecords::of(segment, records)],
+            root: root.finish(),
+            reason,
+            audit: [0; 32],
+        };
+        let signed = receipt.sign(&self.keys.identity);
+        self.stage(Entry::Receipt { clinic, signed });
+    }
+
+    fn record_hash(&mut self, peer: PeerId, segment: SegmentId, number: u64) -> Option<[u8; 32]> {
+        let attested = self
+            .clinics
+            .get_mut(&peer)?
+            .attested
+            .entry(segment)
+            .or_default();
+        if let Some(hash) = attested.hashes.get(&number) {
+            return Some(*hash);
+        }
+        let hash = self.store.hash(segment, Kind::Record, number).ok()??;
+        attested.hashes.insert(number, hash);
+        Some(hash)
+    }
+}
+
+fn number(proof: Proof) -> u8 {
+    let at = PROOFS.iter().position(|p| *p == proof);
+    at.and_then(|at| u8::try_from(at).ok()).unwrap_or(0)
+}
+
+fn named(number: u8) -> Proof {
+    PROOFS
+        .get(usize::from(number))
+        .copied()
+        .unwrap_or(Proof::Status)
+}

@@ -1,0 +1,152 @@
+//! Targets at work: which take something now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use karez_host::Failure;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Engine;
+use crate::handoff::{Address, Target};
+use crate::limits::TARGET_PAUSE;
+
+/// All targets.
+#[derive(Default)]
+pub(crate) struct Targets(BTreeMap<String, At>);
+
+struct At {
+    target: Arc<dyn Target>,
+    health: Health,
+}
+
+/// Whether a target takes something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It does.
+    Up,
+    /// It did not; it is asked again with one instance, after ever longer pauses.
+    Down {
+        /// Its words.
+        why: String,
+        /// When it is asked again.
+        until: Instant,
+        /// The pause after that.
+        pause: Duration,
+        /// It is being asked now.
+        asking: bool,
+    },
+    /// An administrator lets it rest.
+    Paused,
+}
+
+impl Targets {
+    /// How a target is.
+    pub(crate) fn health(&self, name: &str) -> Option<&Health> {
+        self.0.get(name).map(|at| &at.health)
+    }
+
+    /// A target that takes something now.
+    pub(super) fn open(&self, name: &str, now: Instant) -> Option<Arc<dyn Target>> {
+        let at = self.0.get(name)?;
+        let open = match &at.health {
+            Health::Up => true,
+            Health::Down { until, asking, .. } => *until <= now && !asking,
+            Health::Paused => false,
+        };
+        open.then(|| at.target.clone())
+    }
+
+    /// When the next one that did not take anything is asked again.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let due = |at: &At| match at.health {
+            Health::Down { until, asking, .. } if !asking => Some(until),
+            _ => None,
+        };
+        self.0.values().filter_map(due).min()
+    }
+
+    /// An instance goes to a target.
+    pub(super) fn asking(&mut self, name: &str) {
+        if let Some(Health::Down { asking, .. }) = self.0.get_mut(name).map(|at| &mut at.health) {
+            *asking = true;
+        }
+    }
+
+    /// A target that was being asked, and of which nothing was heard, may be asked again.
+    pub(super) fn asked(&mut self, name: &str) {
+        if let Some(Health::Down { asking, .. }) = self.0.get_mut(name).map(|at| &mut at.health) {
+            *asking = false;
+        }
+    }
+}
+
+impl Engine {
+    /// Makes targets of the registry's entries.
+    pub(super) fn targets_changed(&mut self) {
+        let mut old = std::mem::take(&mut self.targets.0);
+        for (name, entry) in &self.registry.targets {
+            let Ok(address) = entry.url.parse::<Address>() else {
+                warn!(target_name = name, "a target's address is not understood");
+                continue;
+            };
+            let before = old.remove(name).map(|at| at.health);
+            let health = match before {
+                _ if entry.paused => Health::Paused,
+                None | Some(Health::Paused) => Health::Up,
+                Some(health) => health,
+            };
+            let target = address.open(self.env.clone());
+            self.targets.0.insert(name.clone(), At { target, health });
+        }
+        self.queue.bring_back();
+        let all: Vec<_> = self.unfinished().collect();
+        for (peer, place) in all {
+            self.settle(peer, place);
+        }
+    }
+
+    /// A target took an instance.
+    pub(super) fn target_works(&mut self, name: &str) {
+        let Some(at) = self.targets.0.get_mut(name) else {
+            return;
+        };
+        if matches!(at.health, Health::Down { .. }) {
+            info!(target_name = name, "a target takes instances again");
+            at.health = Health::Up;
+            self.queue.bring_back();
+        }
+    }
+
+    /// A target did not take an instance, and would not take another.
+    pub(super) fn target_is_down(&mut self, name: &str, why: String) {
+        let now = self.now();
+        let Some(at) = self.targets.0.get_mut(name) else {
+            return;
+        };
+        let (first, longest) = TARGET_PAUSE;
+        let wait = match &at.health {
+            Health::Paused => return,
+            Health::Up => first,
+            Health::Down { pause, .. } => *pause,
+        };
+        warn!(target_name = name, why, "a target takes nothing now");
+        at.health = Health::Down {
+            why,
+            until: now + wait,
+            pause: (wait * 2).min(longest),
+            asking: false,
+        };
+    }
+
+    pub(super) fn target_named(&self, name: &str) -> Result<Arc<dyn Target>, Failure> {
+        let at = self.targets.0.get(name);
+        at.map(|at| at.target.clone())
+            .ok_or_else(|| no_target(name))
+    }
+}
+
+pub(super) fn no_target(name: &str) -> Failure {
+    Failure::new(format!("there is no target `{name}`")).fix("See `target list`")
+}

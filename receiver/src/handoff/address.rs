@@ -1,0 +1,124 @@
+//! How an administrator names a target: `folder:PATH`, or `NAME=folder:PATH`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use karez_host::Env;
+
+use super::{Folder, Target};
+use crate::limits::NAME_MAX;
+
+/// Where and how to hand off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Files below a folder.
+    Folder(PathBuf),
+}
+
+/// Why a text names no target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Another scheme.
+    #[error("`{0}` is no target that this version knows; write folder:PATH")]
+    Scheme(String),
+    /// A path that depends on where the program was started.
+    #[error("a folder must be given by its whole path, from / on")]
+    Relative,
+    /// A name that would not do as one.
+    #[error(
+        "a name has 1 to 64 letters, digits, spaces, `.`, `-` and `_`, and starts with a letter or digit"
+    )]
+    Name,
+}
+
+impl Address {
+    /// The target itself.
+    #[must_use]
+    pub fn open(&self, env: Arc<dyn Env>) -> Arc<dyn Target> {
+        match self {
+            Self::Folder(path) => Arc::new(Folder::new(env, path.clone())),
+        }
+    }
+
+    /// Reads `[NAME=]URL`; a target without a name is called after its scheme.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub fn with_name(text: &str) -> Result<(String, Self), AddressError> {
+        match text.split_once('=') {
+            Some((name, url)) if is_name(name) => Ok((name.to_owned(), url.parse()?)),
+            _ => Ok(("folder".to_owned(), text.parse()?)),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let Some(path) = text.strip_prefix("folder:") else {
+            return Err(AddressError::Scheme(text.to_owned()));
+        };
+        let path = PathBuf::from(path);
+        if path.is_absolute() {
+            Ok(Self::Folder(path))
+        } else {
+            Err(AddressError::Relative)
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "folder:{}", path.display()),
+        }
+    }
+}
+
+/// Whether a clinic or a target may be called so: it becomes part of paths and status lines.
+#[must_use]
+pub(crate) fn is_name(name: &str) -> bool {
+    let good = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_');
+    name.len() <= NAME_MAX
+        && name.chars().all(good)
+        && name.starts_with(char::is_alphanumeric)
+        && name.trim() == name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_reads_with_and_without_its_name() {
+        let folder = Address::Folder("/pacs".into());
+        assert_eq!(
+            Address::with_name("folder:/pacs"),
+            Ok(("folder".into(), folder.clone()))
+        );
+        assert_eq!(
+            Address::with_name("one=folder:/pacs"),
+            Ok(("one".into(), folder))
+        );
+        assert_eq!(
+            Address::with_name("folder:/a=b").unwrap().1.to_string(),
+            "folder:/a=b"
+        );
+        assert_eq!(
+            Address::with_name("folder:pacs"),
+            Err(AddressError::Relative)
+        );
+        assert!(Address::with_name("ftp:/pacs").is_err());
+    }
+
+    #[test]
+    fn names_stay_inside_their_folder() {
+        assert!(is_name("clinic-one") && is_name("St. Mary 2"));
+        for bad in ["", ".", "..", "a/b", "-x", "a\nb", " a", &"x".repeat(65)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Every bound of this crate (ARCHITECTURE I8).
+
+use std::time::Duration;
+
+/// Messages that may wait for the engine.
+pub(crate) const INBOX: usize = 64;
+/// Messages that the engine takes before it does something else.
+pub(crate) const MESSAGES_A_TURN: usize = 64;
+/// Frames that the engine takes from all connections before it syncs: at most 4 MiB.
+pub(crate) const FRAMES_A_TURN: usize = 64;
+/// How long a receipt waits for others of its study.
+pub(crate) const RECEIPT_WAIT: Duration = Duration::from_secs(2);
+/// Instances that are worth a receipt at once.
+pub(crate) const RECEIPT_INSTANCES: u64 = 16;
+/// Runs of records that one receipt names.
+pub(crate) const RECEIPT_RUNS: usize = 200;
+/// How often a full disk is looked at again.
+pub(crate) const FULL_CHECK: Duration = Duration::from_secs(2);
+/// The longest pause after a disk that said full again at once.
+pub(crate) const FULL_CHECK_MAX: Duration = Duration::from_secs(60);
+/// How often the room on the disk is measured while it fills.
+pub(crate) const SPACE_CHECK: Duration = Duration::from_secs(1);
+/// The reserve is at most this share of the disk: a twentieth.
+pub(crate) const RESERVE_SHARE: u64 = 20;
+/// The first pause after a target did not take an object, and the longest.
+pub(crate) const TARGET_PAUSE: (Duration, Duration) =
+    (Duration::from_secs(2), Duration::from_secs(300));
+/// An instance up to this long is kept in memory between proof and hand-off.
+pub(crate) const SMALL_INSTANCE: u64 = 8 << 20;
+/// The second worker takes instances up to this long, so that a huge one never delays all others.
+pub(crate) const EXPRESS_INSTANCE: u64 = 64 << 20;
+/// Links that are followed from one repeated part to the next.
+pub(crate) const LINK_DEPTH: usize = 64;
+/// Bytes that are read back at once.
+pub(crate) const READ_BACK: usize = 4 << 20;
+/// How long an enrolling clinic may take to ask.
+pub(crate) const JOIN_WAIT: Duration = Duration::from_secs(30);
+/// How long a closing end waits for its last words to arrive.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
+/// A connection that acknowledges nothing for so long after another process of its clinic came
+/// is closed.
+pub(crate) const STALE: Duration = Duration::from_secs(20);
+/// How long a connection has to acknowledge something after another process of its clinic came.
+pub(crate) const DOUBT: Duration = Duration::from_secs(3);
+/// How long after their last words twins are shown.
+pub(crate) const TWIN_SHOWN: Duration = Duration::from_secs(24 * 3600);
+/// A connection without an acknowledgement for so long is shown as not connected.
+pub(crate) const SILENT: Duration = Duration::from_secs(30);
+/// How often an instance that lacks parts of another one is tried again.
+pub(crate) const LACK_RETRY: Duration = Duration::from_secs(60);
+/// How long a starting daemon waits for another process to let the directory go.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Bytes that one step of `verify` reads.
+pub(crate) const VERIFY_STEP: u64 = 8 << 20;
+/// Bytes of a clinic's or a target's name.
+pub(crate) const NAME_MAX: usize = 64;
+
+const _: () = assert!(SMALL_INSTANCE < EXPRESS_INSTANCE);
+const _: () = assert!(RECEIPT_RUNS <= karez_protocol::limits::NAMED_RUNS_MAX);
+const _: () = assert!(NAME_MAX <= karez_protocol::limits::TEXT_MAX);

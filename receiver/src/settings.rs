@@ -1,0 +1,183 @@
+//! What an administrator can set, in `config.toml`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use karez_host::config::{self, Key, Unfit};
+use karez_host::units::Size;
+use karez_protocol::invitation::ADDRESSES_MAX;
+use karez_quic::{Congestion, IP_MTU_MIN, LinkConfig};
+use serde::{Deserialize, Serialize};
+
+/// The settings of a hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Who and where it is.
+    pub hub: Hub,
+    /// Its disk.
+    pub store: Store,
+    /// Its links.
+    pub link: Link,
+    /// Its control socket.
+    pub control: Control,
+}
+
+/// Who and where a hub is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hub {
+    /// What people call it.
+    pub name: String,
+    /// The UDP address on which clinics reach it.
+    pub listen: SocketAddr,
+    /// `HOST:PORT` under which clinics find it, the best first; for invitations.
+    pub addresses: Vec<String>,
+}
+
+/// A hub's disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Room that is kept free for journals and for other programs.
+    pub reserve: Size,
+}
+
+/// A hub's links.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Link {
+    /// Bytes of the largest IP packet.
+    pub ip_mtu: u16,
+    /// Which controller decides how much may be in flight.
+    pub congestion: CongestionChoice,
+}
+
+/// A congestion controller by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CongestionChoice {
+    /// RFC 9438.
+    #[default]
+    Cubic,
+    /// Blind to random loss.
+    Bbr,
+}
+
+/// A hub's control socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Control {
+    /// Whether the data directory's group may give commands too.
+    pub group: bool,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            name: "hub".into(),
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 4433)),
+            addresses: Vec::new(),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            reserve: Size(1 << 30),
+        }
+    }
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            ip_mtu: 1400,
+            congestion: CongestionChoice::default(),
+        }
+    }
+}
+
+impl config::Settings for Settings {
+    const KEYS: &'static [Key] = &[
+        Key::new("hub.name", "\"hub\"", "What people call this hub."),
+        Key::new(
+            "hub.listen",
+            "\"0.0.0.0:4433\"",
+            "The UDP address on which clinics reach it, ADDRESS:PORT.",
+        ),
+        Key::new(
+            "hub.addresses",
+            "[]",
+            "Where clinics find it, HOST:PORT, the best first, at most 4: what an invitation says.",
+        ),
+        Key::new(
+            "store.reserve",
+            "\"1 GiB\"",
+            "Room to keep free on the disk, bytes; on a small disk at most a twentieth of it. \
+             Below it the hub takes nothing in and says so.",
+        ),
+        Key::new(
+            "link.ip_mtu",
+            "1400",
+            "The largest IP packet, bytes, 1228 to 1500.",
+        ),
+        Key::new(
+            "link.congestion",
+            "\"cubic\"",
+            "Who decides how much is in flight: cubic, or bbr for lossy links.",
+        ),
+        Key::new(
+            "control.group",
+            "false",
+            "Whether the data directory's group may give commands too.",
+        ),
+    ];
+
+    fn check(&self) -> Result<(), Unfit> {
+        let unfit = |key, message: String| Err(Unfit { key, message });
+        if self.hub.addresses.len() > ADDRESSES_MAX {
+            return unfit("hub.addresses", format!("at most {ADDRESSES_MAX} are told"));
+        }
+        if !(IP_MTU_MIN..=1500).contains(&self.link.ip_mtu) {
+            return unfit("link.ip_mtu", format!("{IP_MTU_MIN} to 1500"));
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// How QUIC uses the links.
+    #[must_use]
+    pub fn link_config(&self) -> LinkConfig {
+        LinkConfig {
+            ip_mtu: self.link.ip_mtu,
+            congestion: match self.link.congestion {
+                CongestionChoice::Cubic => Congestion::Cubic,
+                CongestionChoice::Bbr => Congestion::Bbr,
+            },
+            ..LinkConfig::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_keys_is_that_of_the_structs() {
+        config::check_table::<Settings>().unwrap();
+    }
+
+    #[test]
+    fn a_packet_too_small_for_quic_is_refused_with_its_key() {
+        let set = ["link.ip_mtu=1000".to_owned()];
+        let sources = config::Sources {
+            set: &set,
+            ..Default::default()
+        };
+        let error = config::load::<Settings>(&sources).unwrap_err().to_string();
+        assert!(error.contains("link.ip_mtu"), "{error}");
+    }
+}

@@ -1,0 +1,78 @@
+//! What people and scripts are shown: computed from the engine's state each time. No patient
+//! data.
+
+mod alarms;
+mod studies;
+pub(crate) mod text;
+
+use std::time::Duration;
+
+use karez_protocol::limits::CHUNK_SEALED_MAX;
+use karez_store::Kind;
+use serde_json::{Value, json};
+
+use crate::engine::{Clinic, Engine};
+
+impl Engine {
+    /// `status --json`.
+    pub(crate) fn status(&mut self) -> Value {
+        let clinics: Vec<Value> = self.clinics_listed();
+        let studies = self.studies_listed();
+        json!({
+            "hub": { "name": self.settings.hub.name, "identity": self.keys.me.to_string() },
+            "clinics": clinics,
+            "studies": studies,
+            "parked": self.parked_listed(),
+            "alarms": self.alarms(),
+            "totals": self.totals(),
+        })
+    }
+
+    /// `clinics --json`.
+    pub(crate) fn clinics_listed(&self) -> Vec<Value> {
+        let listed = self.clinics.iter().map(|(peer, clinic)| {
+            let (payload, resent) = self.totals_of(*peer);
+            json!({
+                "name": clinic.name,
+                "key": peer.to_string(),
+                "revoked": clinic.revoked,
+                "connected": clinic.connected(),
+                "last_contact_s": self.since(clinic.heard_at),
+                "studies_open": self.studies_open(clinic),
+                "bytes_missing": bytes_missing(clinic),
+                "payload_bytes": payload,
+                "resent_bytes": resent,
+            })
+        });
+        listed.collect()
+    }
+
+    fn totals(&self) -> Value {
+        let all = self.clinics.keys().map(|peer| self.totals_of(*peer));
+        let (payload, resent) = all.fold((0, 0), |(p, r), (payload, resent)| {
+            (p + payload, r + resent)
+        });
+        json!({ "payload_bytes": payload, "resent_bytes": resent })
+    }
+
+    /// Sealed chunk bytes that are durable, and those that came in vain.
+    fn totals_of(&self, peer: karez_protocol::id::PeerId) -> (u64, u64) {
+        let segments = self.clinics.get(&peer).map(|c| c.sink.segments());
+        let segments = segments.into_iter().flatten();
+        let payload = segments.map(|(segment, _)| self.store.held_bytes(segment, Kind::Chunk));
+        let resent = self.registry.resent.get(&peer).copied().unwrap_or(0);
+        (payload.sum(), resent)
+    }
+
+    /// Seconds since then; null for never in this life of the process.
+    pub(crate) fn since(&self, then: Option<tokio::time::Instant>) -> Option<u64> {
+        let span: Duration = self.now().saturating_duration_since(then?);
+        Some(span.as_secs())
+    }
+}
+
+fn bytes_missing(clinic: &Clinic) -> u64 {
+    let segments = clinic.sink.segments();
+    let missing = segments.map(|(segment, _)| clinic.sink.missing_chunks(segment));
+    missing.sum::<u64>() * CHUNK_SEALED_MAX as u64
+}
