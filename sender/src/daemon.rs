@@ -33,7 +33,16 @@ pub enum Work {
 pub struct Sender {
     handle: Handle,
     engine: EngineThread,
-    uplink: Option<JoinHandle<()>>,
+    uplink: Option<Uplink>,
+}
+
+/// The uplink's task; it ends with the sender.
+struct Uplink(JoinHandle<()>);
+
+impl Drop for Uplink {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// How commands reach a sender. Clones are the same.
@@ -73,7 +82,8 @@ impl Sender {
         let thread = env.spawn_engine("engine", Box::pin(engine.run()));
         let thread = thread.map_err(|e| Failure::new(format!("no thread can be started: {e}")))?;
         let uplink = (work == Work::All)
-            .then(|| tokio::spawn(uplink::run(shared.clone(), commands.clone(), hub.clone())));
+            .then(|| tokio::spawn(uplink::run(shared.clone(), commands.clone(), hub.clone())))
+            .map(Uplink);
         let tools = Arc::new(IntakeTools {
             env,
             dir: shared.dir,
@@ -105,9 +115,7 @@ impl Sender {
     /// # Errors
     /// The engine had ended by a bug.
     pub async fn stop(self) -> Result<(), Failure> {
-        if let Some(uplink) = &self.uplink {
-            uplink.abort();
-        }
+        drop(self.uplink);
         // An engine that has already ended needs no word.
         let _ = self.handle.engine.send(Command::Stop).await;
         let ended = self.engine.join().await;

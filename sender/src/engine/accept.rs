@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::commit::Pending;
 use super::entry::{Accepted, Entry, INGEST, STUDIES, StudyFacts};
+use super::open::receiver;
 use super::{Engine, Ticket, new_source};
 use crate::hub::HubInfo;
 use crate::ingest::Arrived;
@@ -153,17 +154,14 @@ impl Engine {
 
     /// Makes durable what is known of the hub, and tells the uplink.
     pub(super) fn set_hub(&mut self, info: HubInfo) -> Result<(), Failure> {
-        if self
-            .hub
-            .as_ref()
-            .is_some_and(|known| known.peer != info.peer)
-        {
+        let ours = receiver(&self.store, self.hub.as_ref());
+        if ours.is_some_and(|ours| ours != info.peer) {
             return Err(Failure::new("this data directory belongs to another hub")
                 .fix("Give the new hub a data directory of its own with --data"));
         }
         info.save(&*self.shared.env, &self.shared.dir)?;
-        if self.hub.is_none() {
-            self.source = new_source(&self.shared, Some(&info));
+        if ours.is_none() {
+            self.source = new_source(&self.shared, Some(info.peer));
         }
         self.hub = Some(info.clone());
         self.tell_hub.send_replace(Some(info));

@@ -113,6 +113,22 @@ impl Engine {
         self.trouble.as_ref().is_some_and(|t| t.retry_at() > now)
     }
 
+    /// When the disk failed and nothing waits to be written, writes something small to see
+    /// whether it does again.
+    pub(super) fn try_disk(&mut self) {
+        let waits = !self.sealed.is_empty() || !self.pending.is_empty();
+        if self.trouble.is_none() || self.resting() || waits {
+            return;
+        }
+        let costs = self.costs();
+        let written = self.store.journal_append(TOTALS, &costs.to_bytes());
+        *self.journal_entries.entry(TOTALS).or_default() += 1;
+        match written.and_then(|_| self.store.commit()) {
+            Ok(_) => self.trouble = None,
+            Err(error) => self.troubled(&error),
+        }
+    }
+
     pub(super) fn journal_receipt(&mut self, signed: Signed) {
         // What the disk does not take now, the hub says again when it is asked.
         if let Ok(position) = self.journal(RECEIPTS, &signed_bytes(&signed)) {

@@ -127,7 +127,7 @@ impl Engine {
         let store = open::store(&shared)?;
         let start = shared.env.now();
         let mut engine = Self {
-            source: new_source(&shared, hub.as_ref()),
+            source: new_source(&shared, open::receiver(&store, hub.as_ref())),
             process: ProcessId(process),
             start,
             store,
@@ -214,6 +214,7 @@ impl Engine {
         self.hear_events();
         self.store_sealed();
         self.commit();
+        self.try_disk();
         self.hear_events();
         self.pack();
         self.close_quiet();
@@ -259,9 +260,9 @@ impl Engine {
     }
 }
 
-fn new_source(shared: &Shared, hub: Option<&HubInfo>) -> Source {
+fn new_source(shared: &Shared, hub: Option<PeerId>) -> Source {
     // Without a hub there are no segments, and the source is made anew when one is known.
-    let peer = hub.map_or(PeerId([0; 32]), |hub| hub.peer);
+    let peer = hub.unwrap_or(PeerId([0; 32]));
     let me = shared.keys.identity.peer();
     Source::new(me, peer, shared.settings.release_on())
 }

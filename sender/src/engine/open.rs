@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use karez_host::Failure;
-use karez_protocol::id::{PartTag, SegmentId};
+use karez_protocol::id::{PartTag, PeerId, SegmentId, StudyId};
 use karez_protocol::manifest::SegmentHead;
 use karez_protocol::seal::Signed;
 use karez_protocol::session::{RecordInfo, SourceEvent};
@@ -17,6 +17,7 @@ use super::entry::{
 };
 use super::table::{Place, Segment};
 use super::{Engine, Shared};
+use crate::hub::HubInfo;
 
 /// Opens the store of a data directory.
 pub(super) fn store(shared: &Shared) -> Result<Store, Failure> {
@@ -40,6 +41,17 @@ pub(super) fn store(shared: &Shared) -> Result<Store, Failure> {
         }
     }
     Ok(store)
+}
+
+/// Whose the segments here are: the hub that is known, or, if that knowledge was lost, the one
+/// that they are sealed to.
+pub(super) fn receiver(store: &Store, hub: Option<&HubInfo>) -> Option<PeerId> {
+    let sealed_to = || {
+        let heads = store.segments().filter_map(|id| store.head(id));
+        let mut heads = heads.filter_map(|bytes| decode::<Signed>(bytes).ok());
+        heads.find_map(|signed| Some(SegmentHead::read(&signed).ok()?.names().receiver))
+    };
+    hub.map(|hub| hub.peer).or_else(sealed_to)
 }
 
 /// A segment as its pack has it.
@@ -105,9 +117,7 @@ impl Engine {
         Ok(accepted)
     }
 
-    fn read_studies(
-        &mut self,
-    ) -> Result<BTreeMap<karez_protocol::id::StudyId, StudyFacts>, Failure> {
+    fn read_studies(&mut self) -> Result<BTreeMap<StudyId, StudyFacts>, Failure> {
         let mut studies = BTreeMap::new();
         self.read(STUDIES, &mut |bytes| {
             if let Ok((study, facts)) = StudyFacts::from_bytes(bytes) {
@@ -128,7 +138,7 @@ impl Engine {
     fn restore_segment(
         &mut self,
         id: SegmentId,
-        facts: &BTreeMap<karez_protocol::id::StudyId, StudyFacts>,
+        facts: &BTreeMap<StudyId, StudyFacts>,
         sealed: &mut BTreeMap<u64, Place>,
     ) -> Result<(), Failure> {
         let head = self.store.head(id).map(decode::<Signed>);
@@ -218,7 +228,7 @@ impl Engine {
         &mut self,
         accepted: BTreeMap<u64, Accepted>,
         sealed: &BTreeMap<u64, Place>,
-        facts: &BTreeMap<karez_protocol::id::StudyId, StudyFacts>,
+        facts: &BTreeMap<StudyId, StudyFacts>,
     ) -> Result<(), Failure> {
         let failed = |e: Error| Failure::new(e.to_string());
         let now = self.now();

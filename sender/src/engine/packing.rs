@@ -164,6 +164,9 @@ impl Engine {
         let Some(study) = self.tables.studies.get_mut(&id) else {
             return Ok(());
         };
+        let class = (study.facts.class, study.facts.counter);
+        let withdrawn = study.facts.withdrawn.is_some();
+        self.source.resume_study(now, id, class, withdrawn);
         study.segments.push(segment);
         study.open = Some(Open {
             segment,
@@ -229,18 +232,21 @@ impl Engine {
                     Place::Lost(format!("it cannot be described: {error}")),
                 );
             }
-            Err(WorkLost) => {
-                let tries = self.tables.instances.get_mut(&order).map_or(0, |i| {
-                    i.tries += 1;
-                    i.tries
-                });
-                let place = match tries {
-                    0..PACK_TRIES => Place::Waiting,
-                    _ => Place::Lost("packing it fails by a bug; its bytes are kept".to_owned()),
-                };
-                self.abandon(study, order, place);
-            }
+            Err(WorkLost) => self.abandon_by_bug(study, order),
         }
+    }
+
+    /// A bug came in between: the instance is packed again, a few times.
+    pub(super) fn abandon_by_bug(&mut self, study: StudyId, order: u64) {
+        let tries = self.tables.instances.get_mut(&order).map_or(0, |i| {
+            i.tries += 1;
+            i.tries
+        });
+        let place = match tries {
+            0..PACK_TRIES => Place::Waiting,
+            _ => Place::Lost("packing it fails by a bug; its bytes are kept".to_owned()),
+        };
+        self.abandon(study, order, place);
     }
 
     /// An instance cannot go on in its segment.

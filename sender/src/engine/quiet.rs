@@ -27,7 +27,8 @@ impl Engine {
         }
         let whole = self.tables.segments.get(&segment).map_or(0, |s| s.whole);
         self.source.cut_segment(segment, whole);
-        if whole > 0 {
+        let held = self.tables.segments.get(&segment);
+        if held.is_some_and(|s| !s.instances.is_empty()) {
             return;
         }
         self.tables.remove_segment(segment);

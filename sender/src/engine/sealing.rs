@@ -87,18 +87,14 @@ impl Engine {
             };
             if let Err(error) = self.source.add_record(segment, info(&record)) {
                 tracing::error!(%error, "a record of our own does not fit");
+                return self.abandon_by_bug(study, order);
             }
         }
         if done {
             self.instance_sealed(segment, order);
         }
         let now = self.now();
-        let Some(open) = self
-            .tables
-            .studies
-            .get_mut(&study)
-            .and_then(|s| s.open.as_mut())
-        else {
+        let Some(open) = self.tables.open_mut(study) else {
             return;
         };
         open.busy = false;

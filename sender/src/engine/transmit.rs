@@ -1,6 +1,8 @@
 //! What is sent, as long as the connection has room.
 
 use karez_protocol::id::SegmentId;
+use karez_protocol::manifest::NamedRecords;
+use karez_protocol::resume::RunSet;
 use karez_protocol::seal::Signed;
 use karez_protocol::session::Transmit;
 use karez_protocol::wire::{Frame, decode};
@@ -11,6 +13,9 @@ use crate::limits::{SENT_TRACKED, TRANSMITS_PER_TURN};
 
 impl Engine {
     pub(super) fn transmit(&mut self) {
+        if self.resting() {
+            return;
+        }
         let now = self.now();
         for _ in 0..TRANSMITS_PER_TURN {
             let Some(lane) = self.source.next_lane(now) else {
@@ -28,17 +33,37 @@ impl Engine {
                 return;
             };
             let lane = next.lane();
-            match self.frame(next) {
+            match self.frame(next.clone()) {
                 Ok(Some(frame)) => {
                     if let Some(live) = &self.link.live {
                         live.port.push(lane, frame.to_bytes().into());
                     }
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "what is to be sent cannot be read"),
+                Err(error) => {
+                    self.put_back(&next);
+                    return self.troubled(&error);
+                }
             }
         }
         self.shared.bell.notify_one();
+    }
+
+    /// What could not be read now is sent later.
+    fn put_back(&mut self, next: &Transmit) {
+        let one = |number: u64| std::iter::once(number..number + 1).collect::<RunSet>();
+        let (segment, records, chunks) = match next {
+            Transmit::Record(_, segment, number) => (*segment, one(*number), RunSet::new()),
+            Transmit::Chunk(_, segment, serial) => (*segment, RunSet::new(), one(*serial)),
+            Transmit::Frame(_) | Transmit::Head(..) => return,
+        };
+        let want = Frame::Want {
+            segment,
+            records: NamedRecords::of(segment, &records),
+            chunks: NamedRecords::of(segment, &chunks),
+        };
+        // Fails only for a segment that is not there, and then nothing of it was to be sent.
+        let _ = self.source.handle_frame(want);
     }
 
     fn frame(&mut self, next: Transmit) -> Result<Option<Frame>, Error> {
