@@ -102,9 +102,12 @@ impl Daemon {
 
     /// Starts it and waits until it answers.
     pub fn start(&mut self) {
+        // A killed daemon leaves its socket behind; only a fresh one shows that it runs.
+        let socket = self.data.join("control.sock");
+        let _ = std::fs::remove_file(&socket);
         self.spawn();
         let patience = Instant::now() + Duration::from_secs(30);
-        while self.try_status().is_none() {
+        while !socket.exists() || self.try_status().is_none() {
             let ended = self.child.as_mut().and_then(|c| c.try_wait().unwrap());
             assert!(
                 ended.is_none(),

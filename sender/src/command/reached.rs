@@ -7,8 +7,10 @@ use karez_host::control::{Client, ConnectError};
 use karez_sender::{Commands, Given, Sender, Work};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Context;
+use super::run::{LOCK_PAUSE, LOCK_WAIT};
 use super::files::Source;
 
 /// A sender that answers.
@@ -21,18 +23,29 @@ pub(super) enum Reached {
 
 impl Reached {
     /// The daemon if one runs, else a sender of our own that does `work`.
+    ///
+    /// # Errors
+    /// Neither can be had, also not after a moment: a daemon that starts or another command has
+    /// the directory for so long.
     pub(super) async fn open(context: Context, work: Work) -> Result<Self, Failure> {
+        let began = Instant::now();
+        loop {
+            match Self::open_now(&context, work).await {
+                Err(_) if began.elapsed() < LOCK_WAIT => tokio::time::sleep(LOCK_PAUSE).await,
+                other => return other,
+            }
+        }
+    }
+
+    async fn open_now(context: &Context, work: Work) -> Result<Self, Failure> {
         match Client::connect(&context.dir).await {
             Ok(client) => Ok(Self::Daemon(client)),
             Err(ConnectError::NoDaemon(_)) => {
                 let there = context.env.clone();
-                super::init::make(&context, "")?;
-                Ok(Self::Here(Sender::start(
-                    there,
-                    &context.dir,
-                    context.settings,
-                    work,
-                )?))
+                super::init::make(context, "")?;
+                let settings = context.settings.clone();
+                let sender = Sender::start(there, &context.dir, settings, work)?;
+                Ok(Self::Here(sender))
             }
             Err(error) => Err(error.into()),
         }

@@ -1,21 +1,25 @@
 //! `run`: the daemon.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use karez_host::Failure;
 use karez_host::control::{Access, Server};
 use karez_host::notify::Manager;
 use karez_host::shutdown::Shutdown;
 use karez_sender::{Commands, Sender, Work};
+use tokio::time::Instant;
 
 use super::{Context, init};
 
+/// How long a starting daemon, or a command, waits for another process to let the directory go.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub(super) const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
 pub(super) async fn run(context: Context) -> Result<(), Failure> {
-    init::make(&context, "")?;
     let (trigger, shutdown) = Shutdown::on_signals()
         .map_err(|error| Failure::new(format!("signals cannot be heard: {error}")))?;
-    let world = context.world();
-    let sender = Sender::start(world, &context.dir, context.settings, Work::All)?;
+    let sender = start(&context).await?;
     let handle = sender.handle();
     let server = Server::bind(&context.dir, Access::of(&context.dir))?;
     let serving = server.serve(Arc::new(Commands(handle.clone())), shutdown.clone());
@@ -34,6 +38,21 @@ pub(super) async fn run(context: Context) -> Result<(), Failure> {
     // The socket goes last, so that a command given now is told that the daemon is stopping.
     let _ = serving.await;
     stopped
+}
+
+/// A command that works on the directory just now is waited for.
+async fn start(context: &Context) -> Result<Sender, Failure> {
+    let began = Instant::now();
+    loop {
+        let opened = init::make(context, "").and_then(|_| {
+            let settings = context.settings.clone();
+            Sender::start(context.world(), &context.dir, settings, Work::All)
+        });
+        match opened {
+            Err(_) if began.elapsed() < LOCK_WAIT => tokio::time::sleep(LOCK_PAUSE).await,
+            other => return other,
+        }
+    }
 }
 
 async fn keep_alive(manager: &Manager) {
