@@ -198,3 +198,32 @@ fn a_used_up_bundle_slows_the_line_until_the_next_month() {
     assert!((took(&mut rig, 200.0) - 0.1).abs() < 1e-6);
     assert!((took(&mut rig, 30.0 * 86_400.0) - 0.008).abs() < 1e-6);
 }
+
+#[test]
+fn every_built_in_profile_makes_a_link_that_carries_packets_both_ways() {
+    for name in Profile::names() {
+        let profile = Profile::load(name).unwrap();
+        let place = Place::alone(1, "clinic", DAY * 30);
+        let calendar = SiteCalendar::draw(&profile, &place);
+        let mut link: Link<u8> = Link::new(&profile, &calendar, &place);
+        let mut at = calendar.usable().as_slice()[0].0;
+        let mut through = (0, 0);
+        for n in 0..2000_u16 {
+            at += seconds(0.5);
+            link.send(at, Way::Up(Flow::udp(1024 + n / 20)), 0, 100);
+            while let Some(arrived) = link.poll(at) {
+                match arrived.direction {
+                    Direction::Up => {
+                        through.0 += 1;
+                        link.send(at, Way::Down(arrived.outside, Protocol::Udp), 1, 100);
+                    }
+                    Direction::Down => through.1 += 1,
+                }
+            }
+        }
+        assert!(
+            through.0 > 100 && through.1 > 50,
+            "{name}: {through:?} of 2000"
+        );
+    }
+}
