@@ -210,3 +210,29 @@ fn a_failed_write_is_taken_back_at_once() {
         assert_eq!(world.store.as_ref().unwrap().chunks(segment(1)), [0..1]);
     }
 }
+
+#[test]
+fn what_is_committed_after_a_rewrite_whose_name_did_not_sync_is_safe() {
+    let rewrites = [Step::Rewrite(1, 2), Step::Checkpoint(0, 2)];
+    let failed = (1..40).flat_map(|call| rewrites.iter().map(move |rewrite| (call, rewrite)));
+    for (call, rewrite) in failed {
+        for seed in 0..6 {
+            let mut world = World::new();
+            for step in [Step::Create(1), Step::Note(0, 9), Step::Commit] {
+                world.step(&step).unwrap();
+            }
+            world.disk.fail_at(call, Fault::Io, false);
+            // It may fail; nothing is tried again.
+            drop(world.step(rewrite));
+            world.disk.fail_at(0, Fault::Io, false);
+            for step in [
+                Step::Append(1, Kind::Chunk, 2, 50),
+                Step::Note(0, 8),
+                Step::Commit,
+            ] {
+                world.step(&step).unwrap();
+            }
+            world.crash(seed);
+        }
+    }
+}
