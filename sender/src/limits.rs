@@ -49,3 +49,5 @@ pub(crate) const JOIN_REFUSED: Duration = Duration::from_secs(300);
 pub(crate) const JOIN_ANSWER: Duration = Duration::from_secs(20);
 
 const _: () = assert!(TAGS_PER_ENTRY * 16 < karez_protocol::limits::FRAME_MAX);
+/// A connection without an acknowledgement for so long is shown as not connected.
+pub(crate) const SILENT: Duration = Duration::from_secs(30);

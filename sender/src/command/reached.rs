@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Context;
-use super::run::{LOCK_PAUSE, LOCK_WAIT};
 use super::files::Source;
+use super::run::{LOCK_PAUSE, LOCK_WAIT};
 
 /// A sender that answers.
 pub(super) enum Reached {

@@ -179,6 +179,7 @@ impl RecordNote {
 pub(super) struct Costs {
     pub(super) up: u64,
     pub(super) down: u64,
+    /// Of evicted segments, and of repeated parts that were sent.
     pub(super) payload: u64,
     pub(super) resent: u64,
 }

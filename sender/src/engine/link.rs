@@ -1,11 +1,9 @@
 //! The connection to the hub as the engine sees it, and what comes over it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use karez_host::bridge::Port;
-use karez_protocol::id::{Epoch, HubKeyId, SegmentId};
-use karez_protocol::resume::Have;
+use karez_protocol::id::{Epoch, HubKeyId};
 use karez_protocol::seal::{HubPublic, Signed};
 use karez_protocol::session::{Lane, SourceError};
 use karez_protocol::units::Moment;
@@ -13,6 +11,7 @@ use karez_protocol::wire::{Frame, HEAD_OF_FRAME, Hello};
 use karez_quic::{Close, LinkHandle, SessionEnd, code};
 
 use super::Engine;
+use super::account::Sent;
 use super::entry::Costs;
 use crate::hub::HubInfo;
 use crate::limits::FRAMES_PER_TURN;
@@ -32,8 +31,8 @@ pub(super) struct Link {
     pub(super) earlier: Costs,
     /// As they were last written down.
     pub(super) written: Costs,
-    /// Chunks sent and not yet known to have arrived, and their bytes.
-    pub(super) sent: BTreeMap<(SegmentId, u64), u32>,
+    /// What was sent and is not yet known to have arrived.
+    pub(super) sent: Sent,
 }
 
 /// A connection.
@@ -97,17 +96,6 @@ impl Engine {
         }
     }
 
-    /// All costs up to now.
-    pub(super) fn costs(&self) -> Costs {
-        let mut costs = self.link.earlier;
-        if let Some(live) = &self.link.live {
-            let stats = live.handle.stats();
-            costs.up += stats.up_bytes;
-            costs.down += stats.down_bytes;
-        }
-        costs
-    }
-
     fn measure(&mut self) {
         let now = self.now();
         let Some(live) = &mut self.link.live else {
@@ -153,7 +141,7 @@ impl Engine {
             Frame::Keys(signed) => return self.take_keys(signed),
             Frame::Have(have) => {
                 let heard = self.source.handle_frame(Frame::Have(have.clone()));
-                self.account(&have);
+                self.count_arrived(&have);
                 self.look_for_lost(&have);
                 heard
             }
@@ -212,25 +200,6 @@ impl Engine {
         tracing::warn!(why, "hanging up on the hub");
         if let Some(live) = &self.link.live {
             live.port.end(SessionEnd(Close::new(code::BAD_FRAME, why)));
-        }
-    }
-
-    /// Chunks that have arrived are counted once, however often they were sent.
-    fn account(&mut self, have: &Have) {
-        let Some(acked) = self.source.acked_chunks(have.segment) else {
-            return;
-        };
-        let of = (have.segment, 0)..=(have.segment, u64::MAX);
-        let arrived: Vec<(SegmentId, u64)> = self
-            .link
-            .sent
-            .range(of)
-            .filter(|((_, serial), _)| acked.contains(*serial))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in arrived {
-            let bytes = self.link.sent.remove(&key).unwrap_or(0);
-            self.link.earlier.payload += u64::from(bytes);
         }
     }
 }

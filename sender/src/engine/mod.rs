@@ -4,6 +4,7 @@
 //! do, with one commit for everything that it wrote; then says what the commit has made true.
 
 mod accept;
+mod account;
 mod commit;
 mod entry;
 mod gone;
@@ -240,7 +241,7 @@ impl Engine {
                     }
                 }
                 SourceEvent::Arrived(study) => {
-                    tracing::info!(study = %study.short(), "all of it so far is at the hub");
+                    tracing::debug!(study = %study.short(), "all of it so far is at the hub");
                 }
                 SourceEvent::Busy(reason) => {
                     self.link.busy = Some(reason).filter(|r| !r.is_empty());

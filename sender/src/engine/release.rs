@@ -95,6 +95,7 @@ impl Engine {
             self.store.remove_segment(segment)?;
         }
         tracing::info!(segment = %segment.short(), "a released segment was removed for its room");
+        self.link.earlier.payload += self.payload_of(segment);
         self.tables.remove_segment(segment);
         self.source.close_segment(segment);
         self.evicted.insert(segment);

@@ -7,6 +7,7 @@ use karez_protocol::manifest::ReceiptKind;
 
 use super::Engine;
 use super::table::{Place, Study};
+use crate::limits::SILENT;
 use crate::status::{HubStatus, Parked, SpoolStatus, Status, StudyStatus, Totals};
 
 impl Engine {
@@ -20,7 +21,7 @@ impl Engine {
             totals: Totals {
                 wire_bytes_up: costs.up,
                 wire_bytes_down: costs.down,
-                payload_bytes: costs.payload,
+                payload_bytes: self.payload(),
                 resent_bytes: costs.resent,
             },
         }
@@ -38,7 +39,11 @@ impl Engine {
             None => none(),
             Some(_) => busy.unwrap_or_else(|| self.shared.line.why()),
         };
-        let connected = live.is_some_and(|l| l.greeted);
+        // A connection on which nothing is acknowledged is none, whatever QUIC still hopes.
+        let speaks = |l: &&super::link::Live| {
+            l.greeted && l.handle.silence().is_none_or(|silence| silence < SILENT)
+        };
+        let connected = live.filter(speaks).is_some();
         HubStatus {
             connected,
             last_contact_s: self.link.heard.map(|at| self.now().since(at).as_secs()),

@@ -9,7 +9,7 @@ use karez_protocol::wire::{Frame, decode};
 use karez_store::{Error, Kind};
 
 use super::Engine;
-use crate::limits::{SENT_TRACKED, TRANSMITS_PER_TURN};
+use crate::limits::TRANSMITS_PER_TURN;
 
 impl Engine {
     pub(super) fn transmit(&mut self) {
@@ -109,16 +109,6 @@ impl Engine {
                 Ok(None)
             }
             Err(error) => Err(error),
-        }
-    }
-
-    fn count_sent(&mut self, segment: SegmentId, serial: u64, length: usize) {
-        let length = length as u32;
-        let again = self.link.sent.insert((segment, serial), length).is_some();
-        if again {
-            self.link.earlier.resent += u64::from(length);
-        } else if self.link.sent.len() > SENT_TRACKED {
-            self.link.sent.pop_first();
         }
     }
 }

@@ -112,8 +112,9 @@ async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
     };
     let causes = async {
         while states.changed().await.is_ok() {
-            if let LinkState::Down { cause, .. } = &*states.borrow_and_update() {
-                shared.line.problem(cause);
+            match &*states.borrow_and_update() {
+                LinkState::Down { cause, .. } => shared.line.problem(cause),
+                LinkState::Up { trouble, .. } => shared.line.problem(trouble),
             }
         }
         std::future::pending::<()>().await;

@@ -10,7 +10,7 @@ use karez_protocol::invitation::Invitation;
 use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, RootHasher};
 use karez_protocol::resume::{RunSet, What};
 use karez_protocol::seal::{HubKeys, HubSeed, Identity, Signed};
-use karez_protocol::session::{LINK_NOTE, Lane, Sink, SinkEvent};
+use karez_protocol::session::{Lane, Sink, SinkEvent};
 use karez_protocol::units::Moment;
 use karez_protocol::wire::{Frame, Hello, Joined, Refusal};
 use karez_quic::{Admission, Admit, Alpn, Connection, LinkConfig, Server};
@@ -28,8 +28,8 @@ pub struct Hub {
 }
 
 pub struct State {
-    identity: Identity,
-    keys: Arc<HubKeys>,
+    pub(super) identity: Identity,
+    pub(super) keys: Arc<HubKeys>,
     pub(super) sinks: BTreeMap<PeerId, Sink>,
     pub(super) stores: BTreeMap<PeerId, Store>,
     start: Instant,
@@ -49,7 +49,7 @@ pub struct State {
     pub hellos: Vec<Hello>,
     /// Studies in the order in which their first chunks came.
     pub order: Vec<StudyId>,
-    receipts: Vec<(PeerId, Receipt, Signed)>,
+    pub(super) receipts: Vec<(PeerId, Receipt, Signed)>,
 }
 
 struct Doors(Arc<Mutex<State>>);
@@ -207,11 +207,11 @@ impl Hub {
 }
 
 impl State {
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         Moment(Instant::now() - self.start)
     }
 
-    fn epoch(&self) -> Epoch {
+    pub(super) fn epoch(&self) -> Epoch {
         let mut epoch = [0; 8];
         epoch.copy_from_slice(
             &blake3::hash(&(Instant::now() - self.start).as_nanos().to_le_bytes()).as_bytes()[..8],
@@ -267,7 +267,7 @@ impl State {
         self.collect(clinic);
     }
 
-    fn collect(&mut self, clinic: PeerId) {
+    pub(super) fn collect(&mut self, clinic: PeerId) {
         let now = self.now();
         while let Some(event) = self.sinks.get_mut(&clinic).unwrap().poll_event() {
             match event {
@@ -386,49 +386,5 @@ impl State {
 
     fn cut(&mut self, clinic: PeerId) {
         self.sinks.get_mut(&clinic).unwrap().disconnected();
-    }
-
-    fn restore(&mut self) {
-        let (now, me, keys, epoch) = (
-            self.now(),
-            self.identity.peer(),
-            self.keys.clone(),
-            self.epoch(),
-        );
-        for (clinic, store) in &mut self.stores {
-            let mut sink = Sink::new(me, *clinic, keys.clone(), epoch);
-            let segments: Vec<SegmentId> = store.segments().collect();
-            for id in &segments {
-                sink.restore_head(store.head(*id).unwrap()).unwrap();
-                for token in store.held(*id, Kind::Record).collect::<Vec<_>>() {
-                    let What::Record(n) = token.what() else {
-                        continue;
-                    };
-                    sink.restore_record(token, store.read(*id, Kind::Record, n).unwrap())
-                        .unwrap();
-                }
-                for token in store.held(*id, Kind::Chunk) {
-                    sink.restore_chunk(token);
-                }
-                for token in store.held(*id, Kind::Note(LINK_NOTE)).collect::<Vec<_>>() {
-                    let What::Note(_, n) = token.what() else {
-                        continue;
-                    };
-                    let note = store.read(*id, Kind::Note(LINK_NOTE), n).unwrap();
-                    sink.restore_link(token, &note);
-                }
-            }
-            for (_, receipt, signed) in self.receipts.iter().filter(|(of, ..)| of == clinic) {
-                sink.keep_receipt(receipt, signed);
-            }
-            for id in segments {
-                sink.restored(now, id);
-            }
-            sink.ask_for_open();
-            self.sinks.insert(*clinic, sink);
-        }
-        for clinic in self.sinks.keys().copied().collect::<Vec<_>>() {
-            self.collect(clinic);
-        }
     }
 }

@@ -3,14 +3,60 @@
 use karez_imaging::{CodecId, PackedPart, PartRef as ImagingRef, Unpacker};
 use karez_protocol::id::{PeerId, SegmentId};
 use karez_protocol::manifest::{Head, PartRef, RecordBody, RecordBytes};
+use karez_protocol::resume::What;
 use karez_protocol::seal::{ChunkPlace, RecordPlace};
-use karez_protocol::session::{LINK_NOTE, Link};
+use karez_protocol::session::{LINK_NOTE, Link, Sink};
 use karez_protocol::wire::decode;
 use karez_store::Kind;
 
 use super::hub::State;
 
 impl State {
+    /// A new memory, from what is durable.
+    pub fn restore(&mut self) {
+        let (now, me, keys, epoch) = (
+            self.now(),
+            self.identity.peer(),
+            self.keys.clone(),
+            self.epoch(),
+        );
+        for (clinic, store) in &mut self.stores {
+            let mut sink = Sink::new(me, *clinic, keys.clone(), epoch);
+            let segments: Vec<SegmentId> = store.segments().collect();
+            for id in &segments {
+                sink.restore_head(store.head(*id).unwrap()).unwrap();
+                for token in store.held(*id, Kind::Record).collect::<Vec<_>>() {
+                    let What::Record(n) = token.what() else {
+                        continue;
+                    };
+                    sink.restore_record(token, store.read(*id, Kind::Record, n).unwrap())
+                        .unwrap();
+                }
+                for token in store.held(*id, Kind::Chunk) {
+                    sink.restore_chunk(token);
+                }
+                for token in store.held(*id, Kind::Note(LINK_NOTE)).collect::<Vec<_>>() {
+                    let What::Note(_, n) = token.what() else {
+                        continue;
+                    };
+                    let note = store.read(*id, Kind::Note(LINK_NOTE), n).unwrap();
+                    sink.restore_link(token, &note);
+                }
+            }
+            for (_, receipt, signed) in self.receipts.iter().filter(|(of, ..)| of == clinic) {
+                sink.keep_receipt(receipt, signed);
+            }
+            for id in segments {
+                sink.restored(now, id);
+            }
+            sink.ask_for_open();
+            self.sinks.insert(*clinic, sink);
+        }
+        for clinic in self.sinks.keys().copied().collect::<Vec<_>>() {
+            self.collect(clinic);
+        }
+    }
+
     pub fn rebuild(
         &mut self,
         clinic: PeerId,
