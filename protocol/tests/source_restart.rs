@@ -198,3 +198,17 @@ fn what_a_receipt_released_is_sent_again_only_when_a_restored_hub_demands_it() {
     ];
     assert_eq!(sent(&mut source), of_second);
 }
+
+#[test]
+fn a_busy_hub_is_asked_now_and_then_so_that_its_restart_is_noticed() {
+    let mut source = source();
+    source.connected(Moment::default());
+    while source.poll_transmit(Moment::default()).is_some() {}
+    source.handle_frame(Frame::Busy("full".into())).unwrap();
+    assert_eq!(source.poll_transmit(Moment::default()), None);
+    let (at, _) = source.poll_timeout().unwrap();
+    source.handle_timeout(at);
+    let asked = Transmit::Frame(Frame::Ask(vec![KEPT]));
+    assert_eq!(source.poll_transmit(at), Some(asked));
+    assert_eq!(source.poll_transmit(at), None);
+}

@@ -85,7 +85,8 @@ impl Source {
     }
 
     /// Asks about every segment in doubt, and about the next few that have arrived and wait
-    /// for their receipt.
+    /// for their receipt. A busy receiver is asked about one, whatever its state: if it was
+    /// restarted meanwhile, nothing else would ever show it.
     fn ask(&mut self, now: Moment) {
         self.asked_at = Some(now);
         let open = || self.segments.iter().filter(|(_, s)| !s.all_released());
@@ -99,6 +100,11 @@ impl Source {
             .map(|(id, _)| *id)
             .take(ASK_SEGMENTS_MAX)
             .collect();
+        let sign_of_life = open().map(|(id, _)| *id).filter(|_| self.busy).take(1);
+        let waiting: Vec<SegmentId> = match waiting.is_empty() {
+            true => sign_of_life.collect(),
+            false => waiting,
+        };
         if waiting.len() == ASK_SEGMENTS_MAX {
             self.ask_from = waiting.last().copied();
         }
