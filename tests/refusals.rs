@@ -99,13 +99,12 @@ fn a_mistyped_invitation_and_a_second_use_of_one_are_refused_in_words() {
     line.push(typo);
     let output = run("karez-sender", &other, &["join", &line]);
     let (_, error) = texts(&output);
-    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("invitation"), "{error}");
     let first = run("karez-sender", &other, &["join", &used]);
     assert!(first.status.success(), "{}", texts(&first).1);
     let mut joined =
-        harness::process::Daemon::new("karez-sender", &other, &pair.scratch().join("o.log"))
-            .with(&["--set", "dicom.listen=127.0.0.1:0"]);
+        harness::process::Daemon::new("karez-sender", &other, &pair.scratch().join("o.log"));
     joined.start();
     wait_status(&joined, "joined", Duration::from_secs(20), |s| {
         s["hub"]["connected"] == true
@@ -113,8 +112,7 @@ fn a_mistyped_invitation_and_a_second_use_of_one_are_refused_in_words() {
     let again = run("karez-sender", &second, &["join", &used]);
     println!("a second use with the line up or down: {}", texts(&again).1);
     let mut thief =
-        harness::process::Daemon::new("karez-sender", &second, &pair.scratch().join("s.log"))
-            .with(&["--set", "dicom.listen=127.0.0.1:0"]);
+        harness::process::Daemon::new("karez-sender", &second, &pair.scratch().join("s.log"));
     thief.start();
     let status = wait_status(&thief, "refused", Duration::from_secs(30), |status| {
         status["hub"]["connected"] == false && status.to_string().contains("invitation")

@@ -178,8 +178,7 @@ fn a_cloned_clinic_delivers_both_lives_and_is_named() {
     let twin_data = pair.scratch().join("twin");
     copy(pair.sender.data(), &twin_data);
     pair.sender.start();
-    let mut twin = Daemon::new("karez-sender", &twin_data, &pair.scratch().join("twin.log"))
-        .with(&["--set", "dicom.listen=127.0.0.1:0"]);
+    let mut twin = Daemon::new("karez-sender", &twin_data, &pair.scratch().join("twin.log"));
     twin.start();
     let (second, two) = study(&pair, "second", 2, 3, 200_000);
     let (third, three) = study(&pair, "third", 3, 3, 200_000);

@@ -14,6 +14,8 @@ pub(crate) const PACKERS: usize = 2;
 pub(crate) const STEP_BYTES: usize = 1024 * 1024;
 /// Segments whose key is held at once; the one that was idle longest is closed for another.
 pub(crate) const OPEN_SEGMENTS: usize = 32;
+/// Idle ones of these that keep what the next instance can build on.
+pub(crate) const WARM_SEGMENTS: usize = 4;
 /// Records after which a segment is closed for another.
 pub(crate) const SEGMENT_RECORDS: u64 = 1 << 18;
 /// Times that an instance is packed again after its job was lost, before it is parked.
@@ -47,7 +49,41 @@ pub(crate) const JOIN_RETRY: Duration = Duration::from_secs(15);
 pub(crate) const JOIN_REFUSED: Duration = Duration::from_secs(300);
 /// How long an enrolment may take once the connection stands.
 pub(crate) const JOIN_ANSWER: Duration = Duration::from_secs(20);
+/// Wait before the port for scanners is opened again.
+pub(crate) const LISTEN_RETRY: Duration = Duration::from_secs(5);
+/// Most associations that can be configured.
+pub(crate) const ASSOCIATIONS_MAX: u32 = 256;
+/// Connections beyond the configured ones that are still told to come later.
+pub(crate) const ASSOCIATIONS_TURNED_AWAY: usize = 8;
+/// Bytes of a data set's beginning that are looked at before any of it is kept.
+pub(crate) const SCANNER_PEEK: usize = 64 * 1024;
+/// Scanners shown: of more, those that sent nothing are forgotten first.
+pub(crate) const SCANNERS_SEEN: usize = 256;
+/// Scanners that can be allowed by command.
+pub(crate) const SCANNERS_ALLOWED: usize = 1024;
+/// Bytes of the file of allowed scanners.
+pub(crate) const SCANNERS_FILE: usize = 64 * 1024;
+/// Files of a watched folder that are looked at.
+pub(crate) const WATCHED_FILES: usize = 1 << 20;
+/// Folders one in another below a watched one.
+pub(crate) const WATCHED_DEPTH: usize = 32;
+/// Files remembered as taken; beyond it no more are.
+pub(crate) const MARKS: usize = 1 << 20;
+/// Files remembered beyond those that are there, before the others are forgotten.
+pub(crate) const MARKS_SLACK: usize = 1 << 16;
+/// Marks in one journal entry.
+pub(crate) const MARKS_PER_ENTRY: usize = 2048;
+/// Bytes of a watched file that are read at a time.
+pub(crate) const WATCH_READ: usize = INTAKE_BATCH;
+/// How many times the quiet time a file waits that ends too early.
+pub(crate) const CUT_PATIENCE: u32 = 12;
+/// Wait before a file that could not be taken, or put away, is tried again.
+pub(crate) const WATCH_RETRY: Duration = Duration::from_secs(30);
+/// How long a stopping sender waits for a watched folder that does not answer.
+pub(crate) const WATCH_STOP: Duration = Duration::from_secs(2);
 
+const _: () = assert!(SCANNERS_ALLOWED * 40 < SCANNERS_FILE);
+const _: () = assert!(MARKS_SLACK < MARKS && WATCHED_FILES <= MARKS);
 const _: () = assert!(TAGS_PER_ENTRY * 16 < karez_protocol::limits::FRAME_MAX);
 /// A connection without an acknowledgement for so long is shown as not connected.
 pub(crate) const SILENT: Duration = Duration::from_secs(30);

@@ -125,6 +125,17 @@ impl Daemon {
         }
     }
 
+    /// Lets a sender listen for scanners on a port that the system chooses, so that several run
+    /// on one machine.
+    fn ports(&self) -> &'static [&'static str] {
+        let config = std::fs::read_to_string(self.data.join("config.toml")).unwrap_or_default();
+        if config.contains("[dicom]") {
+            &["--set", "dicom.listen=127.0.0.1:0"]
+        } else {
+            &[]
+        }
+    }
+
     /// Starts it and waits for nothing.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.name);

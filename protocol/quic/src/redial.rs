@@ -79,6 +79,8 @@ pub enum LinkState {
         since: Instant,
         /// Its figures.
         link: LinkHandle,
+        /// Why a dial beside it failed while it was silent; empty when there was none.
+        trouble: String,
     },
 }
 
@@ -143,6 +145,7 @@ impl Redial {
             self.state.send_replace(LinkState::Up {
                 since: began,
                 link: conn.handle(),
+                trouble: String::new(),
             });
             let mut session = open(&conn);
             let end = tokio::select! {
@@ -195,11 +198,11 @@ impl Redial {
             let silence = handle.silence().unwrap_or_default();
             if silence >= limit && Instant::now() >= not_before {
                 tokio::select! {
-                    dialled = self.target.dial() => {
-                        if let Ok(next) = dialled && handle.silence() >= Some(limit) {
-                            return next;
-                        }
-                    }
+                    dialled = self.target.dial() => match dialled {
+                        Ok(next) if handle.silence() >= Some(limit) => return next,
+                        Ok(_) => {}
+                        Err(error) => self.beside(&error),
+                    },
                     () = self.link_up.happens() => kicks = KICKS,
                 }
                 not_before = Instant::now() + self.next_try(silence);
@@ -235,6 +238,14 @@ impl Redial {
             () = sleep(wait) => {}
             () = self.link_up.happens() => {}
         }
+    }
+
+    fn beside(&self, error: &DialError) {
+        self.state.send_modify(|state| {
+            if let LinkState::Up { trouble, .. } = state {
+                *trouble = error.to_string();
+            }
+        });
     }
 
     fn down(&self, cause: String) {

@@ -102,13 +102,14 @@ impl Engine {
     fn study_status(&self, id: StudyId, study: &Study) -> StudyStatus {
         let (received, sealed) = self.source.progress(id);
         let mut lowest = ReceiptKind::Committed;
-        let (mut none, mut parked, mut original) = (false, 0, 0);
+        let (mut none, mut parked, mut original, mut not_whole) = (false, 0, 0, 0);
         for instance in study
             .instances
             .iter()
             .filter_map(|o| self.tables.instances.get(o))
         {
             original += instance.accepted.length;
+            not_whole += u64::from(!instance.accepted.whole);
             match self.receipt_of(&instance.place) {
                 Some(ReceiptKind::Parked) => parked += 1,
                 Some(kind) => lowest = lowest.min(kind),
@@ -130,6 +131,7 @@ impl Engine {
             bytes_received: received.min(sealed),
             receipt: receipt.to_owned(),
             parked,
+            not_whole,
             eta_s: None,
             age_s: seconds(self.shared.env.wall(), study.facts.since),
             withdrawn: study.facts.withdrawn.is_some(),
