@@ -9,7 +9,9 @@ use crate::plan::{Layout, Pixels, Plan};
 use crate::source::{ByteSource, read_range};
 
 /// Chains kept at a time: the head's, and those of a few shapes of pixel data.
-const CHAINS_MAX: usize = 4;
+const CHAINS_MAX: usize = 6;
+/// Bytes of their states, roughly, beside the newest.
+const CHAINS_WEIGHT_MAX: usize = 16 << 20;
 
 /// Packs the instances of one segment. It keeps what the next instance can build on, within bounds.
 pub struct Packer {
@@ -40,6 +42,7 @@ pub enum PackError<E> {
 
 struct Chain {
     kind: Kind,
+    codec: CodecId,
     last: PartRef,
     depth: usize,
     state: State,
@@ -55,6 +58,7 @@ const SMALL: usize = 64 << 10;
 enum Kind {
     Head,
     Bytes,
+    Fragments,
     Pixels(Pixels),
 }
 
@@ -179,8 +183,8 @@ impl Packer {
             is_head,
         };
         let usable = |c: &&Chain| c.kind == kind && !alone && c.depth < CHAIN_MAX;
-        let chain = self.chains.iter().find(usable);
-        let best = attempts(&job, chain)
+        let usable: Vec<&Chain> = self.chains.iter().filter(usable).collect();
+        let best = attempts(&job, &usable)
             .into_iter()
             .filter(|attempt| attempt.packed.len() < raw.len())
             .find_map(|attempt| attempt.prove(raw))
@@ -190,6 +194,7 @@ impl Packer {
             let depth = best.after.map_or(1, |(_, depth)| depth + 1);
             self.keep(Chain {
                 kind,
+                codec: best.codec,
                 last: at,
                 depth,
                 state,
@@ -204,9 +209,20 @@ impl Packer {
     }
 
     fn keep(&mut self, chain: Chain) {
-        self.chains.retain(|old| old.kind != chain.kind);
+        self.chains
+            .retain(|old| (old.kind, old.codec) != (chain.kind, chain.codec));
         self.chains.insert(0, chain);
         self.chains.truncate(CHAINS_MAX);
+        let mut weight = 0;
+        self.chains.retain(|chain| {
+            let before = weight;
+            weight += if chain.kind == Kind::Head {
+                0
+            } else {
+                chain.state.weight()
+            };
+            before <= CHAINS_WEIGHT_MAX
+        });
     }
 }
 
@@ -225,7 +241,8 @@ fn read_part(source: &dyn ByteSource, plan: &Plan, part: u32) -> io::Result<(Vec
 
 fn kind(layout: Layout) -> Kind {
     match layout {
-        Layout::Opaque | Layout::Fragments => Kind::Bytes,
+        Layout::Opaque => Kind::Bytes,
+        Layout::Fragments => Kind::Fragments,
         Layout::Native { pixels, .. } => Kind::Pixels(Pixels {
             big: false,
             ..pixels
@@ -233,16 +250,20 @@ fn kind(layout: Layout) -> Kind {
     }
 }
 
-/// The codec made for the layout.
-fn image_codec(job: &Job<'_>) -> Option<CodecId> {
+/// The codecs made for the layout.
+fn image_codecs(job: &Job<'_>) -> &'static [CodecId] {
     let Layout::Native { pixels, .. } = job.layout else {
-        return None;
+        return match (job.layout, job.level) {
+            (Layout::Fragments, Level::Fast) => &[CodecId::LEPTON],
+            (Layout::Fragments, _) => &[CodecId::LEPTON, CodecId::LOSSLESS],
+            _ => &[],
+        };
     };
     match (pixels.samples, pixels.bytes, job.level) {
-        (1, _, Level::Fast) => Some(CodecId::FAST),
-        (1, _, _) => Some(CodecId::GRAY),
-        (3, 1, Level::Mid | Level::Best) => Some(CodecId::COLOUR),
-        _ => None,
+        (1, _, Level::Fast) => &[CodecId::FAST],
+        (1, _, _) => &[CodecId::GRAY],
+        (3, 1, Level::Mid | Level::Best) => &[CodecId::COLOUR],
+        _ => &[],
     }
 }
 
@@ -256,16 +277,23 @@ fn stored(raw: &[u8]) -> Proven {
 }
 
 /// The packings worth comparing, the smallest first.
-fn attempts<'a>(job: &Job<'_>, chain: Option<&'a Chain>) -> Vec<Attempt<'a>> {
+fn attempts<'a>(job: &Job<'_>, chains: &[&'a Chain]) -> Vec<Attempt<'a>> {
+    let chain = |codec| chains.iter().find(|c| c.codec == codec).copied();
     let mut found = Vec::new();
-    if let Some(codec) = image_codec(job) {
-        found.extend(Attempt::new(codec, job, chain).or_else(|| Attempt::new(codec, job, None)));
+    let mut starts = false;
+    for &codec in image_codecs(job) {
+        let next = chain(codec).and_then(|chain| Attempt::new(codec, job, Some(chain)));
+        starts |= next.is_none();
+        found.extend(next.or_else(|| Attempt::new(codec, job, None)));
     }
     let shrinks = |a: &Attempt<'_>| a.packed.len() * ZSTD_ABOVE > job.raw.len();
-    let may_repeat =
-        chain.is_none() && matches!(job.layout, Layout::Native { pixels, .. } if pixels.bytes == 1);
+    // Pictures of few colours can repeat what only zstd finds.
+    let may_repeat = match job.layout {
+        Layout::Native { pixels, .. } => starts && pixels.bytes == 1,
+        _ => true,
+    };
     if job.raw.len() < SMALL || may_repeat || !found.iter().any(shrinks) {
-        found.extend(Attempt::new(CodecId::ZSTD, job, chain));
+        found.extend(Attempt::new(CodecId::ZSTD, job, chain(CodecId::ZSTD)));
     }
     found.sort_by_key(|attempt| attempt.packed.len());
     found

@@ -27,6 +27,10 @@ impl CodecId {
     pub const FAST: Self = Self(3);
     /// Native 8-bit pixels of three samples, version 1.
     pub const COLOUR: Self = Self(4);
+    /// JPEG files inside fragments, as lepton_jpeg 0.5 packs them.
+    pub const LEPTON: Self = Self(5);
+    /// JPEG lossless (process 14) frames as samples, version 1.
+    pub const LOSSLESS: Self = Self(6);
 
     /// A short name for tables and status lines.
     pub fn name(self) -> &'static str {
@@ -36,6 +40,8 @@ impl CodecId {
             Self::GRAY => "gray",
             Self::FAST => "fast",
             Self::COLOUR => "colour",
+            Self::LEPTON => "lepton",
+            Self::LOSSLESS => "lossless",
             _ => "unknown",
         }
     }

@@ -15,8 +15,8 @@ pub(crate) fn encode(raw: &[u8], window: &[u8], level: i32) -> Option<Vec<u8>> {
     set(&mut context, CParameter::ContentSizeFlag(false))?;
     if raw.len() + window.len() > 1 << 20 {
         set(&mut context, CParameter::WindowLog(23))?;
-        set(&mut context, CParameter::HashLog(20))?;
-        set(&mut context, CParameter::ChainLog(21))?;
+        set(&mut context, CParameter::HashLog(21))?;
+        set(&mut context, CParameter::ChainLog(22))?;
         set(&mut context, CParameter::EnableLongDistanceMatching(true))?;
     }
     context.ref_prefix(window).ok()?;

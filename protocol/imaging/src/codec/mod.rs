@@ -3,7 +3,9 @@ pub(crate) mod bytes;
 mod colour;
 mod fast;
 mod gray;
+mod lepton;
 mod logistic;
+mod lossless;
 mod map;
 mod model;
 mod range;
@@ -67,6 +69,10 @@ pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Op
             };
             bytes::encode(job.raw, window, level)
         }
+        (CodecId::LEPTON, None) if job.layout == Layout::Fragments => lepton::encode(job.raw),
+        (CodecId::LOSSLESS, state) if job.layout == Layout::Fragments => {
+            lossless::encode(job.raw, job.level, state)
+        }
         (CodecId::FAST, None) => match job.layout {
             Layout::Native { pixels, .. } => fast::encode(job.raw, &pixels),
             _ => None,
@@ -119,6 +125,11 @@ pub(crate) fn decode(
             let raw = bytes::decode(packed, &window, raw_len)?;
             let window = bytes::slide(window, &raw);
             Ok((raw, Some(State::Bytes(window))))
+        }
+        (CodecId::LEPTON, None) => Ok((lepton::decode(packed, raw_len)?, None)),
+        (CodecId::LOSSLESS, state) => {
+            let (raw, state) = lossless::decode(packed, raw_len, state)?;
+            Ok((raw, Some(state)))
         }
         (CodecId::FAST, None) => Ok((fast::decode(packed, raw_len)?, None)),
         (CodecId::GRAY, state) => {

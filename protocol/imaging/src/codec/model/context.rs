@@ -291,12 +291,23 @@ impl Context {
 
     /// Fixes the prediction.
     #[inline(always)]
-    pub(crate) fn aim(&mut self, corrected: f32) {
+    pub(crate) fn aim(&mut self, corrected: f32, near: &Near, max: f32) {
         self.centre = (corrected + 0.5) as i32;
         let rest = corrected - self.centre as f32;
         self.flip = rest < 0.0;
         let quarter = ((rest.abs() * 8.0) as usize).min(3);
         self.sets[0] = self.level * 4 + quarter;
-        self.sets[6] = (self.centre as usize >> 4) & 1023;
+        if max < NARROW {
+            let centre = self.centre as f32;
+            let sign = if self.flip { -1.0 } else { 1.0 };
+            let close = |v: f32| ((v - centre) * sign).clamp(-15.0, 16.0) as i32 + 15;
+            self.sets[6] = ((self.centre as usize) << 1 | usize::from(self.flip)) & 1023;
+            self.sets[7] = (close(near.w) * 32 + close(near.n)) as usize;
+        } else {
+            self.sets[6] = (self.centre as usize >> 4) & 1023;
+        }
     }
 }
+
+/// Samples below this are few enough for contexts of their own.
+const NARROW: f32 = 512.0;

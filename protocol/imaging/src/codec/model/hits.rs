@@ -5,7 +5,7 @@ use crate::codec::logistic::{Cell, Tables};
 use crate::codec::range::Coder;
 
 /// A candidate less likely than this is passed over: its pixel is predicted instead.
-const GATE: u32 = 16_000;
+const GATE: u32 = 12_000;
 const CANDIDATES: usize = 5;
 const INPUTS: usize = 4;
 const SLOTS: usize = 1 << 16;

@@ -229,7 +229,7 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
         };
         let mut context = Context::new(&self.errors, x, &near, &guesses, blended, row.before);
         let corrected = sane(blended + self.bias.of(context.bias), near.mean, row.max);
-        context.aim(corrected);
+        context.aim(corrected, &near, row.max);
         if row.mask
             && self
                 .residuals

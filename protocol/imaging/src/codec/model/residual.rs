@@ -10,7 +10,7 @@ const UNARY: usize = 2;
 const UNARY_MAX: u32 = 13;
 const SLOTS: usize = 1 << 16;
 /// How fast mixing weights follow.
-const MIX_RATE: f32 = 0.0025 / 65536.0;
+const MIX_RATE: f32 = 0.006 / 65536.0;
 
 #[derive(Clone)]
 pub(crate) struct Residuals<const C: usize> {
