@@ -42,6 +42,13 @@ struct Withdraw {
 }
 
 #[derive(Deserialize)]
+struct Allow {
+    title: String,
+    #[serde(default)]
+    remove: bool,
+}
+
+#[derive(Deserialize)]
 struct Join {
     invitation: String,
 }
@@ -81,6 +88,11 @@ impl Commands {
                 let what: Withdraw = arguments(given)?;
                 let study = self.0.withdraw(&what.study, &what.reason).await?;
                 Ok(json!({ "study": study }))
+            }
+            "allow" => {
+                let allow: Allow = arguments(given)?;
+                self.0.allow(&allow.title, !allow.remove).await?;
+                Ok(json!({}))
             }
             "join" => {
                 let join: Join = arguments(given)?;

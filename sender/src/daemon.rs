@@ -1,24 +1,28 @@
 //! The daemon put together, and the handle by which commands reach it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError};
 
 use karez_host::env::Engine as EngineThread;
 use karez_host::{Env, Failure};
+use karez_protocol::id::Fingerprint;
 use karez_protocol::invitation::Invitation;
 use karez_protocol::priority::Class;
 use karez_store::Blobs;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch as news};
 use tokio::task::JoinHandle;
 
-use crate::engine::{Command, Engine, Progress, Shared};
+use crate::engine::{Command, Engine, Mark, Progress, Shared};
 use crate::hub::HubInfo;
 use crate::ingest::{Given, Intake, IntakeTools};
 use crate::keys::Keys;
+use crate::scanner::{self, Scanners};
 use crate::settings::Settings;
 use crate::status::Status;
 use crate::uplink::{self, Line};
+use crate::watch::{self, Shown, Watching};
 
 /// What a sender does besides accepting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +37,14 @@ pub enum Work {
 pub struct Sender {
     handle: Handle,
     engine: EngineThread,
-    uplink: Option<Uplink>,
+    tasks: Vec<Task>,
+    watching: Option<Watching>,
 }
 
-/// The uplink's task; it ends with the sender.
-struct Uplink(JoinHandle<()>);
+/// A task that ends with the sender.
+struct Task(JoinHandle<()>);
 
-impl Drop for Uplink {
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -49,8 +54,10 @@ impl Drop for Uplink {
 #[derive(Clone)]
 pub struct Handle {
     engine: mpsc::Sender<Command>,
-    hub: watch::Receiver<Option<HubInfo>>,
+    hub: news::Receiver<Option<HubInfo>>,
     tools: Arc<IntakeTools>,
+    scanners: Arc<Scanners>,
+    watched: Shown,
 }
 
 impl Sender {
@@ -76,32 +83,53 @@ impl Sender {
             bell: Arc::new(Notify::new()),
             line: Arc::new(Line::default()),
             packs: work == Work::All,
-            env: env.clone(),
-        };
-        let (engine, (commands, hub)) = Engine::open(shared.clone(), hub)?;
-        let thread = env.spawn_engine("engine", Box::pin(engine.run()));
-        let thread = thread.map_err(|e| Failure::new(format!("no thread can be started: {e}")))?;
-        let uplink = (work == Work::All)
-            .then(|| tokio::spawn(uplink::run(shared.clone(), commands.clone(), hub.clone())))
-            .map(Uplink);
-        let tools = Arc::new(IntakeTools {
             env,
-            dir: shared.dir,
-            blobs: shared.blobs,
-            keys: shared.keys,
-            settings: shared.settings,
-            unsealed: shared.unsealed,
+        };
+        let dicom = shared.settings.dicom.clone();
+        let scanners = Scanners::open(shared.env.clone(), dir, dicom)?;
+        let (engine, (commands, hub)) = Engine::open(shared.clone(), hub)?;
+        let thread = shared.env.spawn_engine("engine", Box::pin(engine.run()));
+        let thread = thread.map_err(|e| Failure::new(format!("no thread can be started: {e}")))?;
+        let handle = Handle {
             engine: commands.clone(),
-        });
-        Ok(Self {
-            handle: Handle {
-                engine: commands,
-                hub,
-                tools,
-            },
+            hub: hub.clone(),
+            tools: Arc::new(IntakeTools {
+                env: shared.env.clone(),
+                dir: shared.dir.clone(),
+                blobs: shared.blobs.clone(),
+                keys: shared.keys.clone(),
+                settings: shared.settings.clone(),
+                unsealed: shared.unsealed.clone(),
+                engine: commands.clone(),
+            }),
+            scanners: Arc::new(scanners),
+            watched: Shown::default(),
+        };
+        let mut sender = Self {
+            handle,
             engine: thread,
-            uplink,
-        })
+            tasks: Vec::new(),
+            watching: None,
+        };
+        if work == Work::All {
+            let uplink = tokio::spawn(uplink::run(shared.clone(), commands, hub));
+            sender.tasks.push(Task(uplink));
+            sender.open_doors(&shared)?;
+        }
+        Ok(sender)
+    }
+
+    /// Lets scanners and watched folders hand in.
+    fn open_doors(&mut self, shared: &Shared) -> Result<(), Failure> {
+        let (env, settings, handle) = (&shared.env, &shared.settings, &self.handle);
+        let (dicom, scanners) = (settings.dicom.clone(), handle.scanners.clone());
+        let port = scanner::run(env.clone(), dicom, handle.clone(), scanners);
+        let (watch, shown) = (&settings.watch, handle.watched.clone());
+        let watching = Watching::start(env.clone(), &shared.dir, watch, handle.clone(), shown);
+        self.watching =
+            watching.map_err(|e| Failure::new(format!("no thread can be started: {e}")))?;
+        self.tasks.push(Task(tokio::spawn(port)));
+        Ok(())
     }
 
     /// How to reach it.
@@ -115,7 +143,10 @@ impl Sender {
     /// # Errors
     /// The engine had ended by a bug.
     pub async fn stop(self) -> Result<(), Failure> {
-        drop(self.uplink);
+        drop(self.tasks);
+        if let Some(watching) = self.watching {
+            watching.stop().await;
+        }
         // An engine that has already ended needs no word.
         let _ = self.handle.engine.send(Command::Stop).await;
         let ended = self.engine.join().await;
@@ -139,7 +170,20 @@ impl Handle {
     /// # Errors
     /// The daemon is stopping.
     pub async fn status(&self) -> Result<Status, Failure> {
-        self.ask(Command::Status).await
+        let mut status = self.ask(Command::Status).await?;
+        (status.scanner_port, status.scanners) = self.scanners.status();
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        status.watch.clone_from(&watched);
+        status.parked.extend(watch::parked(&watched));
+        Ok(status)
+    }
+
+    /// Lets the scanner that calls itself `title` send from now on, or no more.
+    ///
+    /// # Errors
+    /// It is no AE title, it is named in the configuration; the disk's.
+    pub async fn allow(&self, title: &str, may: bool) -> Result<(), Failure> {
+        self.scanners.allow(title, may).await
     }
 
     /// How far instances are, by ranges of the orders in their tickets (from, to exclusive).
@@ -190,6 +234,26 @@ impl Handle {
     #[must_use]
     pub fn hub(&self) -> Option<HubInfo> {
         self.hub.borrow().clone()
+    }
+
+    /// Which files of watched folders were taken.
+    pub(crate) async fn marks(&self) -> Result<BTreeSet<Mark>, Failure> {
+        self.ask(Command::Marks).await?
+    }
+
+    /// Remembers a file of a watched folder; durable on return.
+    pub(crate) async fn mark(&self, mark: Mark) -> Result<(), Failure> {
+        self.ask(|reply| Command::Mark(mark, reply)).await?
+    }
+
+    /// Remembers these files of watched folders and no others; durable on return.
+    pub(crate) async fn keep_marks(&self, live: BTreeSet<Mark>) -> Result<(), Failure> {
+        self.ask(|reply| Command::KeepMarks(live, reply)).await?
+    }
+
+    /// How an index names what has this fingerprint.
+    pub(crate) fn index_key(&self, fingerprint: &Fingerprint) -> Mark {
+        self.tools.keys.clinic.index_key(fingerprint)
     }
 
     async fn ask<T>(

@@ -10,6 +10,8 @@
 //! | `outbox` | packing and sealing, one open segment per study |
 //! | `engine` | the one actor that has the store, the core's `Source` and all durable state |
 //! | `uplink` | enrolment and the connection to the hub, for ever |
+//! | `scanner` | C-STORE and C-ECHO from scanners |
+//! | `watch` | folders into which other programs put files |
 //! | `status` | what people and scripts are shown |
 
 mod control;
@@ -20,9 +22,11 @@ mod ingest;
 mod keys;
 mod limits;
 mod outbox;
+mod scanner;
 mod settings;
 mod status;
 mod uplink;
+mod watch;
 
 pub use control::Commands;
 pub use daemon::{Handle, Sender, Work};
@@ -30,6 +34,11 @@ pub use engine::{Progress, Ticket};
 pub use hub::HubInfo;
 pub use ingest::{Given, Intake};
 pub use keys::Keys;
+pub use scanner::Dicom;
 pub use settings::{CongestionChoice, LevelChoice, ReleaseOn, Rule, Settings};
-pub use status::{HubStatus, Parked, SpoolStatus, Status, StudyStatus, Totals};
+pub use status::{
+    HubStatus, Parked, PortStatus, ScannerStatus, SpoolStatus, Status, StudyStatus, Totals,
+    WatchStatus,
+};
 pub use uplink::{Reach, enrol, reach};
+pub use watch::Watch;

@@ -9,13 +9,13 @@ pub(crate) const FRAMES_PER_TURN: usize = 256;
 /// Frames given to the connection before the engine looks at its other work.
 pub(crate) const TRANSMITS_PER_TURN: usize = 64;
 /// Jobs that pack and seal at once.
-pub(crate) const PACKERS: usize = 2;
+pub(crate) const PACKERS: usize = 1;
 /// Sealed bytes after which a packing job gives what it has.
 pub(crate) const STEP_BYTES: usize = 1024 * 1024;
 /// Segments whose key is held at once; the one that was idle longest is closed for another.
 pub(crate) const OPEN_SEGMENTS: usize = 32;
 /// Idle ones of these that keep what the next instance can build on.
-pub(crate) const WARM_SEGMENTS: usize = 4;
+pub(crate) const WARM_SEGMENTS: usize = 1;
 /// Records after which a segment is closed for another.
 pub(crate) const SEGMENT_RECORDS: u64 = 1 << 18;
 /// Times that an instance is packed again after its job was lost, before it is parked.

@@ -1,5 +1,7 @@
 //! The sender's configuration: its keys, units and defaults.
 
+mod keys;
+
 use karez_host::config::{self, Key, Unfit};
 use karez_host::units::{Period, Size};
 use karez_imaging::{InstanceInfo, Level};
@@ -7,6 +9,9 @@ use karez_protocol::manifest::ReceiptKind;
 use karez_protocol::priority::Class;
 use karez_quic::{Congestion, LinkConfig};
 use serde::{Deserialize, Serialize};
+
+use crate::scanner::Dicom;
+use crate::watch::Watch;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +29,10 @@ pub struct Settings {
     pub study: Study,
     /// Packing.
     pub pack: Pack,
+    /// The scanners' way in.
+    pub dicom: Dicom,
+    /// Folders that are watched.
+    pub watch: Watch,
     /// Rules that give a study its class, the first that fits.
     pub rule: Vec<Rule>,
 }
@@ -156,83 +165,7 @@ impl Default for Study {
 }
 
 impl config::Settings for Settings {
-    const KEYS: &'static [Key] = &[
-        Key::new(
-            "name",
-            "\"\"",
-            "How this clinic calls itself, for people. Empty: as the hub calls it.",
-        ),
-        Key::new(
-            "hub.addresses",
-            "[]",
-            "Where the hub is, as HOST:PORT, the best first. Empty: as the invitation says.",
-        ),
-        Key::new(
-            "link.ip_mtu",
-            "1400",
-            "Bytes of the largest IP packet sent, 1228 to 1500. Lower it for tunnels.",
-        ),
-        Key::new(
-            "link.congestion",
-            "\"cubic\"",
-            "\"cubic\" gives way to others; \"bbr\" is for lossy links.",
-        ),
-        Key::new(
-            "spool.keep_free",
-            "\"1 GiB\"",
-            "Bytes of the disk that stay free: below, only STAT is accepted.",
-        ),
-        Key::new(
-            "spool.keep_free_stat",
-            "\"256 MiB\"",
-            "Bytes of the disk that stay free even of STAT.",
-        ),
-        Key::new(
-            "spool.evict_below",
-            "\"4 GiB\"",
-            "Free bytes of the disk below which studies that the hub has stored are removed here, \
-             the oldest first.",
-        ),
-        Key::new(
-            "spool.keep_released",
-            "\"7 d\"",
-            "How long a study that the hub has stored is kept here at least, unless the disk needs \
-             its room.",
-        ),
-        Key::new(
-            "spool.release_on",
-            "\"stored\"",
-            "The hub's receipt after which a study may be removed here: \"stored\" (at the PACS) or \
-             \"committed\" (confirmed by the PACS).",
-        ),
-        Key::new(
-            "study.quiet",
-            "\"60 s\"",
-            "After this long without a new image a study is declared complete as of then, and its \
-             key is wiped.",
-        ),
-        Key::new(
-            "pack.level",
-            "\"mid\"",
-            "How much computing a byte on the link is worth: \"fast\", \"mid\" or \"best\".",
-        ),
-        Key::unset(
-            "rule[].modality",
-            "\"CR\"",
-            "A rule fits instances of this modality (0008,0060).",
-        ),
-        Key::unset(
-            "rule[].requested",
-            "\"HIGH\"",
-            "A rule fits instances with this requested procedure priority (0040,1003).",
-        ),
-        Key::new(
-            "rule[].class",
-            "\"routine\"",
-            "The class that the first fitting rule gives: \"stat\", \"urgent\", \"routine\" or \
-             \"bulk\".",
-        ),
-    ];
+    const KEYS: &'static [Key] = keys::KEYS;
 
     fn check(&self) -> Result<(), Unfit> {
         let unfit = |key, message: &str| {
@@ -250,7 +183,8 @@ impl config::Settings for Settings {
         if !(1228..=1500).contains(&self.link.ip_mtu) {
             return unfit("link.ip_mtu", "must be 1228 to 1500");
         }
-        Ok(())
+        self.dicom.check()?;
+        self.watch.check()
     }
 }
 

@@ -18,6 +18,63 @@ pub struct Status {
     pub parked: Vec<Parked>,
     /// Sums since the clinic was set up.
     pub totals: Totals,
+    /// The port that scanners send to.
+    pub scanner_port: PortStatus,
+    /// The scanners that have called since the start.
+    pub scanners: Vec<ScannerStatus>,
+    /// The folders that are watched.
+    pub watch: Vec<WatchStatus>,
+}
+
+/// The port that scanners send to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// Address and port; empty when there is none.
+    pub listen: String,
+    /// Why there is none; empty when that is wanted or all is well.
+    pub problem: String,
+}
+
+/// A scanner that has called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScannerStatus {
+    /// What it calls itself.
+    pub title: String,
+    /// Where it called from.
+    pub address: String,
+    /// Whether it may send.
+    pub allowed: bool,
+    /// Images taken since the start.
+    pub images: u64,
+    /// Images refused since the start.
+    pub refused: u64,
+    /// Seconds since it called last.
+    pub last_s: u64,
+    /// What it needs, or what went wrong last; empty when all is well.
+    pub problem: String,
+}
+
+/// A folder that is watched. Its files are counted, never named: names are patients' (FIELD T30).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchStatus {
+    /// The folder, as it is configured.
+    pub folder: String,
+    /// Files taken since the start.
+    pub taken: u64,
+    /// Of these, files that end too early.
+    pub not_whole: u64,
+    /// Files that still grow, or were just written.
+    pub waiting: u64,
+    /// Files without a byte.
+    pub empty: u64,
+    /// Files that are not DICOM at all.
+    pub not_dicom: u64,
+    /// Files named as unfinished or hidden ones are, and links.
+    pub unfinished: u64,
+    /// Files taken that could not be moved or deleted.
+    pub not_put_away: u64,
+    /// Why the folder cannot be used, or a file of it not be taken; empty when all is well.
+    pub problem: String,
 }
 
 /// The hub and the link to it.
@@ -72,6 +129,8 @@ pub struct StudyStatus {
     pub receipt: String,
     /// Instances that need a person.
     pub parked: u64,
+    /// Instances that end too early or make no sense. They are sent as they are.
+    pub not_whole: u64,
     /// Seconds until all of it is at the hub, by the rate measured last; null when unknown.
     pub eta_s: Option<u64>,
     /// Seconds since it was first met.

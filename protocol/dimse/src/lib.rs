@@ -28,6 +28,7 @@ pub use ae::AeTitle;
 pub use element::Tag;
 pub use error::{AbortSource, ContextRefusal, Error, Phase, RejectReason, Rejection, Violation};
 pub use identifier::Identifier;
+pub use negotiate::Context;
 pub use status::{Status, Verdict};
 pub use uid::Uid;
 pub use wire::Timeouts;

@@ -1,6 +1,7 @@
 //! `check`: configuration, disk, clock, and the way to the hub.
 
 use clap::Args;
+use karez_host::control::Client;
 use karez_host::{Env, Failure, status};
 use karez_sender::{HubInfo, Keys, reach};
 use serde::Serialize;
@@ -31,6 +32,7 @@ impl Check {
             line("configuration", Ok("can be read".to_owned())),
             line("disk", disk(context)),
             line("clock", Ok(clock(context))),
+            line("scanner port", port(context).await),
             line("hub", hub(context).await),
         ];
         if self.json {
@@ -81,6 +83,27 @@ fn clock(context: &Context) -> String {
         }
         _ => "is plausible".to_owned(),
     }
+}
+
+async fn port(context: &Context) -> Result<String, Failure> {
+    let listen = &context.settings.dicom.listen;
+    if listen.is_empty() {
+        return Ok("is switched off".to_owned());
+    }
+    if Client::connect(&context.dir).await.is_ok() {
+        return Ok(format!("{listen}: `status` of the running daemon shows it"));
+    }
+    let failed = |e: String| {
+        Failure::new(format!("cannot be opened: {e}"))
+            .at(listen)
+            .fix("Stop what uses it, or set another `dicom.listen`")
+    };
+    let at = listen
+        .parse()
+        .map_err(|_| failed("no address".to_owned()))?;
+    let opened = context.env.listen_stream(at).await;
+    opened.map_err(|e| failed(e.to_string()))?;
+    Ok(format!("{listen} is free"))
 }
 
 async fn hub(context: &Context) -> Result<String, Failure> {

@@ -1,5 +1,6 @@
 //! The command line: one module per command.
 
+mod allow;
 mod check;
 mod estimate;
 mod files;
@@ -59,6 +60,8 @@ enum What {
     Prioritise(study::Prioritise),
     /// Stops sending a study
     Withdraw(study::Withdraw),
+    /// Lets a scanner send
+    Allow(allow::Allow),
     /// Says how small files become, without sending anything
     Estimate(estimate::Estimate),
     /// Checks configuration, disk, clock and the way to the hub
@@ -100,6 +103,7 @@ async fn work(what: What, context: Context) -> Result<(), Failure> {
         What::Status(show) => show.run(context).await,
         What::Prioritise(prioritise) => prioritise.run(context).await,
         What::Withdraw(withdraw) => withdraw.run(context).await,
+        What::Allow(allow) => allow.run(context).await,
         What::Check(check) => check.run(&context).await,
         // These need no data directory and were done before.
         What::Estimate(_) | What::Completions(_) | What::Man(_) => Ok(()),

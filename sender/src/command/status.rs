@@ -73,6 +73,7 @@ fn text(now: &Status) -> String {
         show::bytes(spool.free_bytes),
         show::bytes(spool.unsealed_bytes)
     );
+    text += &doors(now);
     if !now.studies.is_empty() {
         text += &format!("\n{}", studies(&now.studies));
     }
@@ -82,6 +83,39 @@ fn text(now: &Status) -> String {
             "\nNeeds a person ({}): {}: {} -> {actions}\n",
             parked.owner, parked.item, parked.reason
         );
+    }
+    text
+}
+
+/// What comes in, and what keeps it from coming in.
+fn doors(now: &Status) -> String {
+    let mut text = String::new();
+    let port = &now.scanner_port;
+    if !port.listen.is_empty() {
+        text += &format!("Scanners send to {}\n", port.listen);
+    }
+    let problems = now.scanners.iter().map(|scanner| &scanner.problem);
+    for problem in std::iter::once(&port.problem).chain(problems) {
+        if !problem.is_empty() {
+            text += &format!("  {problem}\n");
+        }
+    }
+    for folder in &now.watch {
+        text += &format!(
+            "Folder {}: {} taken, {} not yet quiet\n",
+            folder.folder, folder.taken, folder.waiting
+        );
+        let lines = [
+            (folder.not_whole, "end too early, and were sent as they are"),
+            (folder.unfinished, "are named as unfinished or hidden ones"),
+            (folder.not_put_away, "were sent and are still there"),
+        ];
+        for (count, what) in lines.iter().filter(|(count, _)| *count > 0) {
+            text += &format!("  {count} files {what}\n");
+        }
+        if !folder.problem.is_empty() {
+            text += &format!("  {}\n", folder.problem);
+        }
     }
     text
 }

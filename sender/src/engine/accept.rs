@@ -27,6 +27,7 @@ impl Engine {
             origin: arrived.origin,
             secret: arrived.secret,
             at: self.shared.env.wall(),
+            whole: arrived.whole,
         };
         let written = match &facts {
             Some(facts) => self

@@ -33,6 +33,10 @@ pub(super) enum Pending {
         position: u64,
         signed: Signed,
     },
+    Mark {
+        position: u64,
+        reply: oneshot::Sender<Result<(), Failure>>,
+    },
 }
 
 /// The disk does not take what it should.
@@ -153,6 +157,7 @@ impl Engine {
                 self.set_facts(study, facts);
                 let _ = reply.send(Ok(study.short()));
             }
+            Pending::Mark { reply, .. } => drop(reply.send(Ok(()))),
             Pending::Receipt { signed, .. } => {
                 if let Err(error) = self.source.accept_receipt(&signed) {
                     tracing::warn!(%error, "a durable receipt no longer fits");
@@ -187,6 +192,7 @@ impl Engine {
                 accepted, reply, ..
             } => self.refuse(&accepted.blob, reply, failure.clone()),
             Pending::Study { reply, .. } => drop(reply.send(Err(failure.clone()))),
+            Pending::Mark { reply, .. } => drop(reply.send(Err(failure.clone()))),
             Pending::Receipt { .. } => {}
         }
     }
@@ -222,6 +228,7 @@ impl Pending {
             Self::Accept { position, .. } => (super::entry::INGEST, *position),
             Self::Study { position, .. } => (super::entry::STUDIES, *position),
             Self::Receipt { position, .. } => (RECEIPTS, *position),
+            Self::Mark { position, .. } => (super::entry::MARKS, *position),
         }
     }
 }
@@ -231,6 +238,7 @@ fn proved(commit: &Commit) -> BTreeSet<(&'static str, u64)> {
         super::entry::INGEST => Some(super::entry::INGEST),
         super::entry::STUDIES => Some(super::entry::STUDIES),
         RECEIPTS => Some(RECEIPTS),
+        super::entry::MARKS => Some(super::entry::MARKS),
         _ => None,
     };
     let notes = commit.notes.iter();

@@ -17,6 +17,9 @@ pub(super) const TAGS: &str = "tags";
 /// What the link has cost.
 pub(super) const TOTALS: &str = "totals";
 
+/// Files of watched folders that were taken.
+pub(super) const MARKS: &str = "marks";
+
 /// The kind of the note beside each record in a pack.
 pub(super) const RECORD_NOTE: u8 = 32;
 
@@ -33,6 +36,8 @@ pub(super) struct Accepted {
     pub(super) secret: Vec<u8>,
     /// Seconds since 1970 by a clock that may be wrong: for people.
     pub(super) at: i64,
+    /// Whether it makes sense to its end, as far as it is DICOM.
+    pub(super) whole: bool,
 }
 
 /// One entry of [`INGEST`].
@@ -43,7 +48,17 @@ pub(super) enum Entry {
     Evicted(Vec<u64>),
 }
 
-type AcceptedTuple = (u64, String, [u8; 16], StudyId, u64, Origin, Vec<u8>, i64);
+type AcceptedTuple = (
+    u64,
+    String,
+    [u8; 16],
+    StudyId,
+    u64,
+    Origin,
+    Vec<u8>,
+    i64,
+    bool,
+);
 
 impl Entry {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
@@ -58,6 +73,7 @@ impl Entry {
                     a.origin,
                     a.secret.clone(),
                     a.at,
+                    a.whole,
                 );
                 encode(&(Some(tuple), Vec::<u64>::new()))
             }
@@ -67,7 +83,8 @@ impl Entry {
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
         let (accepted, evicted) = decode::<(Option<AcceptedTuple>, Vec<u64>)>(bytes)?;
-        let Some((order, blob, index_key, study, length, origin, secret, at)) = accepted else {
+        let Some((order, blob, index_key, study, length, origin, secret, at, whole)) = accepted
+        else {
             return Ok(Self::Evicted(evicted));
         };
         Ok(Self::Accepted(Accepted {
@@ -79,6 +96,7 @@ impl Entry {
             origin,
             secret,
             at,
+            whole,
         }))
     }
 }
@@ -220,6 +238,7 @@ mod tests {
             origin: Origin::Dimse { meta: 300 },
             secret: vec![3; 48],
             at: -5,
+            whole: false,
         });
         for entry in [accepted, Entry::Evicted(vec![1, 2])] {
             assert_eq!(Entry::from_bytes(&entry.to_bytes()), Ok(entry));

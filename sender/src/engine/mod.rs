@@ -9,6 +9,7 @@ mod commit;
 mod entry;
 mod gone;
 mod link;
+mod marks;
 mod open;
 mod packing;
 mod progress;
@@ -19,6 +20,7 @@ mod sealing;
 mod table;
 mod transmit;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -41,6 +43,7 @@ use crate::settings::Settings;
 use crate::status::Status;
 use crate::uplink::Line;
 
+pub(crate) use marks::Mark;
 pub use progress::{Progress, Ticket};
 
 use commit::{Pending, Trouble};
@@ -65,6 +68,12 @@ pub(crate) enum Command {
     Withdraw(String, String, oneshot::Sender<Result<String, Failure>>),
     /// Another word about the hub: an invitation, or the answer to one.
     Hub(HubInfo, oneshot::Sender<Result<(), Failure>>),
+    /// Say which files of watched folders were taken.
+    Marks(oneshot::Sender<Result<BTreeSet<Mark>, Failure>>),
+    /// Remember a file of a watched folder.
+    Mark(Mark, oneshot::Sender<Result<(), Failure>>),
+    /// Remember these files of watched folders and no others.
+    KeepMarks(BTreeSet<Mark>, oneshot::Sender<Result<(), Failure>>),
     /// End, with everything durable.
     Stop,
 }
@@ -109,7 +118,7 @@ pub(crate) struct Engine {
     link: Link,
     journal_entries: commit::Counts,
     /// Segments that receipts name and that are no longer here: released and evicted.
-    evicted: std::collections::BTreeSet<karez_protocol::id::SegmentId>,
+    evicted: BTreeSet<karez_protocol::id::SegmentId>,
     ticked: Moment,
     stopping: bool,
 }
@@ -204,6 +213,9 @@ impl Engine {
             Command::Prioritise(study, class, reply) => self.prioritise(&study, class, reply),
             Command::Withdraw(study, reason, reply) => self.withdraw(&study, &reason, reply),
             Command::Hub(info, reply) => drop(reply.send(self.set_hub(info))),
+            Command::Marks(reply) => drop(reply.send(self.marks())),
+            Command::Mark(mark, reply) => self.mark(&mark, reply),
+            Command::KeepMarks(live, reply) => drop(reply.send(self.keep_marks(&live))),
             Command::Stop => self.stopping = true,
         }
     }

@@ -288,6 +288,7 @@ impl Engine {
                 origin: karez_protocol::manifest::Origin::File,
                 secret: Vec::new(),
                 at: 0,
+                whole: true,
             };
             let now = self.now();
             self.tables.enter(entry, place.clone(), now);
@@ -320,7 +321,11 @@ impl Engine {
         Ok(())
     }
 
-    fn read(&mut self, name: &'static str, show: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+    pub(super) fn read(
+        &mut self,
+        name: &'static str,
+        show: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Failure> {
         let mut count = 0;
         let read = self.store.journal_read_all(name, &mut |_, bytes| {
             count += 1;

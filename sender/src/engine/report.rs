@@ -24,6 +24,8 @@ impl Engine {
                 payload_bytes: self.payload(),
                 resent_bytes: costs.resent,
             },
+            // What is no state of the engine's is added by the handle.
+            ..Status::default()
         }
     }
 

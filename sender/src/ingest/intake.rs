@@ -47,6 +47,7 @@ pub struct Given {
 pub struct Intake {
     tools: Arc<IntakeTools>,
     given: Given,
+    origin: Origin,
     /// Taken out while a job has it.
     writer: Option<Box<Writer>>,
     buffer: Vec<u8>,
@@ -69,6 +70,8 @@ pub(crate) struct Arrived {
     pub(crate) asked: Option<Class>,
     /// The class that the rules give.
     pub(crate) ruled: Option<Class>,
+    /// Whether it makes sense to its end, as far as it is DICOM.
+    pub(crate) whole: bool,
 }
 
 struct Writer {
@@ -93,6 +96,7 @@ impl Intake {
         let mut intake = Self {
             tools,
             given,
+            origin: Origin::File,
             writer: None,
             buffer: Vec::new(),
             looked_at: 0,
@@ -101,6 +105,12 @@ impl Intake {
         intake.look_for_room()?;
         intake.writer = Some(Box::new(Writer::open(&intake.tools)?));
         Ok(intake)
+    }
+
+    /// Says that the first bytes are a file meta group of ours of this length, before a data set
+    /// that came over C-STORE.
+    pub(crate) fn behind_meta(&mut self, meta: u32) {
+        self.origin = Origin::Dimse { meta };
     }
 
     /// Takes the next bytes.
@@ -133,7 +143,8 @@ impl Intake {
         let (keys, settings) = (self.tools.keys.clone(), self.tools.settings.clone());
         let given = self.given.clone();
         let close = move |writer: &mut Writer| writer.close(&rest, &keys, &settings, &given);
-        let arrived = self.run(close).await?;
+        let mut arrived = self.run(close).await?;
+        arrived.origin = self.origin;
         let (reply, answer) = oneshot::channel();
         let stopping = || Failure::new("the daemon is stopping").fix("Give the file again later");
         let command = Command::Accept { arrived, reply };
@@ -252,7 +263,7 @@ impl Writer {
     ) -> Result<Arrived, Failure> {
         self.blocks(rest, true)?;
         self.blob.sync().map_err(refused)?;
-        let info = self.look(keys)?;
+        let (info, whole) = self.look(keys)?;
         let fingerprint = Fingerprint(*self.hasher.finalize().as_bytes());
         let secret = self
             .key
@@ -270,21 +281,26 @@ impl Writer {
             secret: secret.map_err(unsealable)?,
             asked: given.class,
             ruled: settings.class_of(&info),
+            whole,
         })
     }
 
-    /// What the instance says of itself: mostly its beginning is enough.
-    fn look(&self, keys: &Keys) -> Result<InstanceInfo, Failure> {
+    /// What the instance says of itself, and whether it makes sense to its end.
+    fn look(&self, keys: &Keys) -> Result<(InstanceInfo, bool), Failure> {
         let unreadable = |e: std::io::Error| {
             Failure::new(format!("what was just written cannot be read: {e}"))
                 .fix("Check the disk and its cable")
         };
-        let info = plan(&self.peek).map_err(unreadable)?.info;
-        if info.study_uid.is_some() || self.length <= self.peek.len() as u64 {
-            return Ok(info);
-        }
-        let file = IngestFile::open(&self.blobs, &self.name, &keys.ingest).map_err(unreadable)?;
-        Ok(plan(&file).map_err(unreadable)?.info)
+        let all_seen = self.length <= self.peek.len() as u64;
+        let plan = match all_seen {
+            true => plan(&self.peek),
+            false => {
+                IngestFile::open(&self.blobs, &self.name, &keys.ingest).and_then(|file| plan(&file))
+            }
+        };
+        let plan = plan.map_err(unreadable)?;
+        let strange = plan.head.raw_len() == 0;
+        Ok((plan.info.clone(), strange || plan.info.whole))
     }
 }
 

@@ -100,7 +100,7 @@ fn judge(announced: &Announced, first: &[u8]) -> Result<Meta, Refusal> {
         return refuse(Status::CANNOT_UNDERSTAND, "the image holds no bytes");
     }
     // A walk over bytes in memory cannot fail.
-    let own = plan(first).map(|plan| plan.info).unwrap_or_default();
+    let own = plan(&first).map(|plan| plan.info).unwrap_or_default();
     let own_class = Uid::new(&own.sop_class_uid.unwrap_or_default());
     let own_instance = Uid::new(&own.sop_instance_uid.unwrap_or_default());
     let class = or(&announced.sop_class, &announced.context.abstract_syntax);

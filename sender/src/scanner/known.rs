@@ -252,9 +252,7 @@ fn problem(caller: &Caller, seen: &Seen, allowed: bool) -> String {
         };
     }
     let word = quoted(title);
-    format!(
-        "Scanner {title} at {address} wants to send: allow it with `karez-sender allow {word}`"
-    )
+    format!("Scanner {title} at {address} wants to send: allow it with `karez-sender allow {word}`")
 }
 
 /// Titles differ by more than case (FIELD T25): a typed one is forgiven its case.

@@ -11,9 +11,6 @@ mod quote;
 mod settings;
 mod titles;
 
-#[cfg(test)]
-mod tests;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,12 +39,7 @@ struct Door {
 }
 
 /// Takes associations for ever. A port that cannot be had is shown in the status and tried again.
-pub(crate) async fn run(
-    env: Arc<dyn Env>,
-    dicom: Dicom,
-    handle: Handle,
-    scanners: Arc<Scanners>,
-) {
+pub(crate) async fn run(env: Arc<dyn Env>, dicom: Dicom, handle: Handle, scanners: Arc<Scanners>) {
     let Some(at) = dicom.address() else {
         return;
     };
@@ -70,8 +62,7 @@ pub(crate) async fn run(
 
 /// Takes connections until none comes any more.
 async fn listen(door: &Arc<Door>, mut listener: BoxListener, at: SocketAddr) {
-    door.scanners
-        .port_open(listener.local_addr().unwrap_or(at));
+    door.scanners.port_open(listener.local_addr().unwrap_or(at));
     let mut running = JoinSet::new();
     loop {
         tokio::select! {

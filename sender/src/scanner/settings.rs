@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use karez_dimse::scp::Config;
 use karez_dimse::{AeTitle, Timeouts, limits};
-use karez_host::config::{Key, Unfit};
+use karez_host::config::Unfit;
 use karez_host::units::Period;
 use serde::{Deserialize, Serialize};
 
@@ -51,52 +51,6 @@ impl Default for Dicom {
 }
 
 impl Dicom {
-    pub(crate) const KEYS: [Key; 8] = [
-        Key::new(
-            "dicom.listen",
-            "\"0.0.0.0:11112\"",
-            "Where scanners send to (C-STORE, C-ECHO), as ADDRESS:PORT. Empty: nowhere.",
-        ),
-        Key::new(
-            "dicom.ae_title",
-            "\"KAREZ\"",
-            "The AE title by which scanners call us, at most 9 characters. The same with _URGENT or \
-             _STAT behind it is us too, and makes what is sent urgent or stat.",
-        ),
-        Key::new(
-            "dicom.allow",
-            "[]",
-            "The AE titles of the scanners that may send. `karez-sender allow TITLE` adds to them \
-             without a restart. A title proves nothing: let only the scanners reach the port.",
-        ),
-        Key::new(
-            "dicom.allow_any",
-            "false",
-            "Whether every scanner that reaches the port may send.",
-        ),
-        Key::new(
-            "dicom.associations",
-            "16",
-            "Associations at once, 1 to 256; more are asked to come later.",
-        ),
-        Key::new(
-            "dicom.timeout_associate",
-            "\"30 s\"",
-            "How long setting an association up, or releasing it, may take.",
-        ),
-        Key::new(
-            "dicom.timeout_idle",
-            "\"1 min\"",
-            "How long a scanner may be silent within an association. After that the association is \
-             dead, and the image it was sending is not kept.",
-        ),
-        Key::new(
-            "dicom.timeout_write",
-            "\"1 min\"",
-            "How long a scanner may leave our answer unread.",
-        ),
-    ];
-
     pub(crate) fn check(&self) -> Result<(), Unfit> {
         let unfit = |key, message: String| Err(Unfit { key, message });
         if !self.listen.is_empty() && self.listen.parse::<SocketAddr>().is_err() {
@@ -108,11 +62,19 @@ impl Dicom {
             let message = "must have 1 to 9 printable ASCII characters and no backslash";
             return unfit("dicom.ae_title", message.to_owned());
         }
-        if let Some(Err(error)) = self.allow.iter().map(|t| AeTitle::new(t)).find(Result::is_err) {
+        if let Some(Err(error)) = self
+            .allow
+            .iter()
+            .map(|t| AeTitle::new(t))
+            .find(Result::is_err)
+        {
             return unfit("dicom.allow", format!("names something else: {error}"));
         }
         if !(1..=ASSOCIATIONS_MAX).contains(&self.associations) {
-            return unfit("dicom.associations", format!("must be 1 to {ASSOCIATIONS_MAX}"));
+            return unfit(
+                "dicom.associations",
+                format!("must be 1 to {ASSOCIATIONS_MAX}"),
+            );
         }
         let timeouts = [
             ("dicom.timeout_associate", self.timeout_associate),
@@ -165,10 +127,7 @@ mod tests {
             refused(|d| d.allow = vec!["CT\\1".into()]),
             Some("dicom.allow")
         );
-        assert_eq!(
-            refused(|d| d.associations = 0),
-            Some("dicom.associations")
-        );
+        assert_eq!(refused(|d| d.associations = 0), Some("dicom.associations"));
         assert_eq!(
             refused(|d| d.timeout_write = Period(0)),
             Some("dicom.timeout_write")

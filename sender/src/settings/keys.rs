@@ -1,0 +1,147 @@
+//! The table of the configuration's keys: what the commented default file is written from.
+
+use karez_host::config::Key;
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new(
+        "name",
+        "\"\"",
+        "How this clinic calls itself, for people. Empty: as the hub calls it.",
+    ),
+    Key::new(
+        "hub.addresses",
+        "[]",
+        "Where the hub is, as HOST:PORT, the best first. Empty: as the invitation says.",
+    ),
+    Key::new(
+        "link.ip_mtu",
+        "1400",
+        "Bytes of the largest IP packet sent, 1228 to 1500. Lower it for tunnels.",
+    ),
+    Key::new(
+        "link.congestion",
+        "\"cubic\"",
+        "\"cubic\" gives way to others; \"bbr\" is for lossy links.",
+    ),
+    Key::new(
+        "spool.keep_free",
+        "\"1 GiB\"",
+        "Bytes of the disk that stay free: below, only STAT is accepted.",
+    ),
+    Key::new(
+        "spool.keep_free_stat",
+        "\"256 MiB\"",
+        "Bytes of the disk that stay free even of STAT.",
+    ),
+    Key::new(
+        "spool.evict_below",
+        "\"4 GiB\"",
+        "Free bytes of the disk below which studies that the hub has stored are removed here, \
+         the oldest first.",
+    ),
+    Key::new(
+        "spool.keep_released",
+        "\"7 d\"",
+        "How long a study that the hub has stored is kept here at least, unless the disk needs \
+         its room.",
+    ),
+    Key::new(
+        "spool.release_on",
+        "\"stored\"",
+        "The hub's receipt after which a study may be removed here: \"stored\" (at the PACS) or \
+         \"committed\" (confirmed by the PACS).",
+    ),
+    Key::new(
+        "study.quiet",
+        "\"60 s\"",
+        "After this long without a new image a study is declared complete as of then, and its \
+         key is wiped.",
+    ),
+    Key::new(
+        "pack.level",
+        "\"mid\"",
+        "How much computing a byte on the link is worth: \"fast\", \"mid\" or \"best\".",
+    ),
+    Key::new(
+        "dicom.listen",
+        "\"0.0.0.0:11112\"",
+        "Where scanners send to (C-STORE, C-ECHO), as ADDRESS:PORT. Empty: nowhere.",
+    ),
+    Key::new(
+        "dicom.ae_title",
+        "\"KAREZ\"",
+        "The AE title by which scanners call us, at most 9 characters. The same with _URGENT or \
+         _STAT behind it is us too, and makes what is sent urgent or stat.",
+    ),
+    Key::new(
+        "dicom.allow",
+        "[]",
+        "The AE titles of the scanners that may send. `karez-sender allow TITLE` adds to them \
+         without a restart. A title proves nothing: let only the scanners reach the port.",
+    ),
+    Key::new(
+        "dicom.allow_any",
+        "false",
+        "Whether every scanner that reaches the port may send.",
+    ),
+    Key::new(
+        "dicom.associations",
+        "16",
+        "Associations at once, 1 to 256; more are asked to come later.",
+    ),
+    Key::new(
+        "dicom.timeout_associate",
+        "\"30 s\"",
+        "How long setting an association up, or releasing it, may take.",
+    ),
+    Key::new(
+        "dicom.timeout_idle",
+        "\"1 min\"",
+        "How long a scanner may be silent within an association. After that the association is \
+         dead, and the image it was sending is not kept.",
+    ),
+    Key::new(
+        "dicom.timeout_write",
+        "\"1 min\"",
+        "How long a scanner may leave our answer unread.",
+    ),
+    Key::new(
+        "watch.folders",
+        "[]",
+        "Folders into which other programs put files to be sent, with all that is below them. \
+         Absolute paths.",
+    ),
+    Key::new(
+        "watch.after",
+        "\"keep\"",
+        "What becomes of a file once it is accepted: \"keep\", \"delete\", or \"move:FOLDER\" \
+         (within the watched folder, or an absolute path on the same disk).",
+    ),
+    Key::new(
+        "watch.quiet",
+        "\"5 s\"",
+        "How long a file's size and time must stay as they are before it is taken. One that ends \
+         too early waits 12 times as long.",
+    ),
+    Key::new(
+        "watch.poll",
+        "\"2 s\"",
+        "How often the folders are looked at; less often when that takes long.",
+    ),
+    Key::unset(
+        "rule[].modality",
+        "\"CR\"",
+        "A rule fits instances of this modality (0008,0060).",
+    ),
+    Key::unset(
+        "rule[].requested",
+        "\"HIGH\"",
+        "A rule fits instances with this requested procedure priority (0040,1003).",
+    ),
+    Key::new(
+        "rule[].class",
+        "\"routine\"",
+        "The class that the first fitting rule gives: \"stat\", \"urgent\", \"routine\" or \
+         \"bulk\".",
+    ),
+];
