@@ -27,8 +27,18 @@ pub struct Receiver {
     handle: Handle,
     address: SocketAddr,
     trigger: Trigger,
-    serving: JoinHandle<()>,
+    serving: Task,
+    _workers: Vec<Task>,
     engine: Running,
+}
+
+/// A task that ends with its owner.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// How commands reach a running hub. Cheap to clone.
@@ -77,12 +87,15 @@ impl Receiver {
         let engine = env
             .spawn_engine("store", Box::pin(engine.run(bells)))
             .map_err(|e| Failure::new(format!("the engine cannot start: {e}")))?;
-        for express in [Express::Any, Express::Short] {
-            let worker = Worker::new(env.clone(), mailbox.clone(), keys.ring.clone(), express);
-            tokio::spawn(worker.run());
-        }
+        let worker = |express| {
+            let (env, mailbox) = (env.clone(), mailbox.clone());
+            let worker = Worker::new(env, mailbox, keys.ring.clone(), express);
+            Task(tokio::spawn(worker.run()))
+        };
+        let workers = [Express::Any, Express::Short].map(worker).into();
         let (trigger, shutdown) = Shutdown::new();
-        let serving = tokio::spawn(downlink::serve(server, mailbox.clone(), bell, shutdown));
+        let serving = downlink::serve(server, mailbox.clone(), bell, shutdown);
+        let serving = Task(tokio::spawn(serving));
         Ok(Self {
             handle: Handle {
                 env,
@@ -92,6 +105,7 @@ impl Receiver {
             address,
             trigger,
             serving,
+            _workers: workers,
             engine,
         })
     }
@@ -109,10 +123,10 @@ impl Receiver {
     }
 
     /// Tells the clinics, makes everything durable and closes the store.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.trigger.fire();
         // A task that ended by a bug has been logged where it happened.
-        let _ = self.serving.await;
+        let _ = (&mut self.serving.0).await;
         let (stopped, done) = oneshot::channel();
         if self
             .handle
@@ -155,7 +169,12 @@ impl Handle {
             .ask(|answer| Message::Target(name, answer))
             .await??;
         let lines = target.test().await.into_iter().map(|ability| {
-            json!({ "ability": ability.name, "works": ability.fault.is_none(), "fix": ability.fault })
+            json!({
+                "ability": ability.name,
+                "works": ability.fault.is_none(),
+                "fix": ability.fault,
+                "note": ability.note,
+            })
         });
         Ok(Value::Array(lines.collect()))
     }

@@ -20,6 +20,8 @@ pub struct Keys {
     pub ring: Arc<HubKeys>,
     /// The public half of the identity.
     pub me: PeerId,
+    /// Hides UIDs in journals.
+    uids: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
@@ -31,7 +33,17 @@ impl Keys {
             me: identity.peer(),
             identity,
             ring: Arc::new(seed.keys(NEWEST)),
+            uids: Zeroizing::new(blake3::derive_key("karez/1 UID at a target", seed.bytes())),
         }
+    }
+
+    /// A UID as journals know it: the same for the same UID, and it says nothing of it.
+    #[must_use]
+    pub fn hide(&self, uid: &str) -> [u8; 16] {
+        let hash = blake3::keyed_hash(&self.uids, uid.as_bytes());
+        let mut hidden = [0; 16];
+        hidden.copy_from_slice(hash.as_bytes().split_at(16).0);
+        hidden
     }
 
     /// The identity as QUIC shows it.

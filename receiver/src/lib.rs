@@ -30,5 +30,8 @@ mod status;
 
 pub use command::Command;
 pub use daemon::{Handle, Receiver, Verifying, Work, offline};
-pub use handoff::{Ability, Address, AddressError, Delivery, Item, Look, Target, TargetError};
+pub use handoff::{
+    Ability, Address, AddressError, Delivery, Identity, Item, Look, NoIdentity, Peer, PeerError,
+    Target, TargetError,
+};
 pub use settings::{CongestionChoice, Settings};

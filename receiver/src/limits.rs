@@ -52,6 +52,29 @@ pub(crate) const LACK_RETRY: Duration = Duration::from_secs(60);
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Bytes that one step of `verify` reads.
 pub(crate) const VERIFY_STEP: u64 = 8 << 20;
+/// First bytes of an instance in which its UIDs are looked for.
+pub(crate) const FIRST_BYTES: usize = 1 << 20;
+/// Associations with one PACS at once: one for each worker.
+pub(crate) const PACS_ASSOCIATIONS: usize = 2;
+/// An association without work is closed (Orthanc aborts at 30 s).
+pub(crate) const PACS_IDLE: Duration = Duration::from_secs(10);
+/// An association is not used for longer, so that a changed configuration of the PACS shows.
+pub(crate) const PACS_LIFE: Duration = Duration::from_secs(300);
+/// How long a PACS may take to answer.
+pub(crate) const PACS_SILENCE: Duration = Duration::from_secs(120);
+/// How long it counts what a PACS said it has of a series.
+pub(crate) const PACS_LISTING: Duration = Duration::from_secs(15);
+/// Series of which that is kept.
+pub(crate) const PACS_LISTINGS: usize = 16;
+/// Bytes between a worker and the association that it feeds.
+pub(crate) const PACS_PIPE: usize = 256 << 10;
+/// How often an instance is refused or breaks an association before it may be parked.
+pub(crate) const TROUBLE_ROUNDS: u32 = 3;
+/// The first pause of an instance that a target did not take while others go on, and the longest.
+pub(crate) const TROUBLE_PAUSE: (Duration, Duration) =
+    (Duration::from_secs(5), Duration::from_secs(300));
+/// Instances in a row that break the association before the target counts as down.
+pub(crate) const BROKEN_IN_A_ROW: u32 = 3;
 /// Bytes of a clinic's or a target's name.
 pub(crate) const NAME_MAX: usize = 64;
 

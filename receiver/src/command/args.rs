@@ -78,7 +78,8 @@ pub(super) enum Verb {
 pub(super) struct Init {
     #[command(flatten)]
     pub(super) identity: Identity,
-    /// Where to hand off: `folder:PATH` or `NAME=folder:PATH`; several times for several targets
+    /// Where to hand off: `[NAME=]folder:PATH` or `[NAME=]dicom://CALLED_AET@HOST:PORT`; several
+    /// times for several targets
     #[arg(long, value_name = "TARGET")]
     pub(super) handoff: Vec<String>,
 }
@@ -99,8 +100,11 @@ pub(super) enum TargetVerb {
     Add {
         /// Its name
         name: String,
-        /// Its address: `folder:PATH`
+        /// Its address: `folder:PATH` or `dicom://CALLED_AET@HOST:PORT[?find=no]`
         url: String,
+        /// What we call ourselves to a PACS [default: KAREZ]
+        #[arg(long, value_name = "AET")]
+        calling_aet: Option<String>,
     },
     /// The targets
     List(Json),

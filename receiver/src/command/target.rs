@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::args::TargetVerb;
 use super::status::line;
 use super::{Command, ask};
+use crate::handoff::Address;
 
 pub(super) fn target(common: &Common, verb: TargetVerb) -> Result<(), Failure> {
     let command = match verb {
@@ -18,7 +19,14 @@ pub(super) fn target(common: &Common, verb: TargetVerb) -> Result<(), Failure> {
                 false => Err(Failure::new("the target does not do all that it should")),
             };
         }
-        TargetVerb::Add { name, url } => Command::TargetAdd { name, url },
+        TargetVerb::Add {
+            name,
+            url,
+            calling_aet,
+        } => {
+            let url = with_title(url, calling_aet.as_deref())?;
+            Command::TargetAdd { name, url }
+        }
         TargetVerb::Pause { name } => Command::TargetPause { name, paused: true },
         TargetVerb::Resume { name } => Command::TargetPause {
             name,
@@ -29,6 +37,16 @@ pub(super) fn target(common: &Common, verb: TargetVerb) -> Result<(), Failure> {
     ask::print_plain(common, command)
 }
 
+fn with_title(url: String, title: Option<&str>) -> Result<String, Failure> {
+    let Some(title) = title else {
+        return Ok(url);
+    };
+    let address: Result<Address, _> = url.parse();
+    let address = address.and_then(|address| address.calling(title));
+    let address = address.map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(address.to_string())
+}
+
 fn list(common: &Common, as_json: bool) -> Result<(), Failure> {
     let targets = ask::ask(common, Command::Targets {})?;
     if as_json {
@@ -37,7 +55,11 @@ fn list(common: &Common, as_json: bool) -> Result<(), Failure> {
     let mut table = Table::new(&["target", "state", "address", "reason"]);
     for target in targets.as_array().into_iter().flatten() {
         let word = |key: &str| target[key].as_str().unwrap_or_default();
-        table.row([word("name"), word("state"), word("url"), word("reason")]);
+        let reason = match word("reason") {
+            "" => word("risk"),
+            reason => reason,
+        };
+        table.row([word("name"), word("state"), word("url"), reason]);
     }
     show::print(&table.to_string())
 }
@@ -50,7 +72,7 @@ pub(super) fn test(common: &Common, name: &str) -> Result<bool, Failure> {
         let what = ability["ability"].as_str().unwrap_or_default();
         let result = match &ability["fix"] {
             Value::String(fix) => Err(Failure::new(fix.clone())),
-            _ => Ok("it works".into()),
+            _ => Ok(ability["note"].as_str().unwrap_or("it works").to_owned()),
         };
         good &= line(&format!("target `{name}`, {what}"), result)?;
     }

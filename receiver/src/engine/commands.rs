@@ -187,12 +187,13 @@ impl Engine {
             return Err(usage(&crate::handoff::AddressError::Name));
         }
         let address: Address = url.parse().map_err(|e| usage(&e))?;
-        let Address::Folder(path) = &address;
-        Folder::prepare(&*self.env.disk(), path).map_err(|error| {
-            Failure::new(format!("the folder cannot be used: {error}"))
-                .at(path.display())
-                .fix("Make it, and give the hub's user the right to write there")
-        })?;
+        if let Address::Folder(path) = &address {
+            Folder::prepare(&*self.env.disk(), path).map_err(|error| {
+                Failure::new(format!("the folder cannot be used: {error}"))
+                    .at(path.display())
+                    .fix("Make it, and give the hub's user the right to write there")
+            })?;
+        }
         let url = address.to_string();
         self.write(vec![Entry::Target { name, url }])?;
         Ok(json!("it is added"))
@@ -206,7 +207,9 @@ impl Engine {
                 Some(Health::Paused) => ("paused", ""),
                 None => ("unknown", "this version does not know its kind"),
             };
-            json!({ "name": name, "url": entry.url, "state": state, "reason": reason })
+            let address: Option<Address> = entry.url.parse().ok();
+            let risk = address.and_then(|address| address.risk());
+            json!({ "name": name, "url": entry.url, "state": state, "reason": reason, "risk": risk })
         });
         Value::Array(listed.collect())
     }

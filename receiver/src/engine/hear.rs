@@ -192,7 +192,7 @@ impl Engine {
         let agent: String = hello
             .agent
             .chars()
-            .filter(|c| c.is_ascii_graphic())
+            .filter(|c| c.is_ascii_graphic() || *c == ' ')
             .take(40)
             .collect();
         info!(clinic = peer.short(), process, agent, "a clinic greets");

@@ -9,7 +9,7 @@ use karez_store::{Error, Kind};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::Engine;
+use super::{Engine, Troubled};
 use crate::registry::{HandOff, Place, Step};
 
 /// An instance that is here whole.
@@ -37,6 +37,8 @@ pub(crate) struct Instance {
     pub(crate) busy: bool,
     /// It is left alone until then.
     pub(crate) retry_at: Option<Instant>,
+    /// A target does not take it.
+    pub(crate) trouble: Option<Troubled>,
 }
 
 impl Instance {
@@ -101,6 +103,7 @@ impl Engine {
             sending: None,
             busy: false,
             retry_at: None,
+            trouble: None,
         };
         let steps = self.registry.ledger.get(&(peer, place));
         for step in steps.into_iter().flat_map(BTreeMap::values) {
@@ -117,11 +120,14 @@ impl Engine {
     /// A step of a hand-off is durable.
     pub(super) fn stepped(&mut self, hand_off: &HandOff) {
         let (peer, place) = (hand_off.clinic, hand_off.place);
+        if hand_off.step != Step::Sending {
+            self.trouble_ends((peer, place), &hand_off.target);
+        }
         if let Some(instance) = self.instance(peer, place) {
             take_step(instance, hand_off);
         }
         match &hand_off.step {
-            Step::Stored(_) => self.target_works(&hand_off.target),
+            Step::Stored(proof) => self.target_works(&hand_off.target, *proof),
             Step::Parked(reason) => self.park(peer, place, reason),
             _ => {}
         }

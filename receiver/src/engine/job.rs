@@ -5,7 +5,7 @@ use std::sync::Arc;
 use karez_protocol::id::{Fingerprint, PeerId, SegmentId, StudyId};
 use karez_protocol::manifest::Proof;
 
-use super::{Clinic, Instance};
+use super::{Clinic, Instance, Trouble};
 use crate::handoff::Target;
 use crate::registry::Place;
 
@@ -34,6 +34,8 @@ pub(crate) struct JobTarget {
     pub(crate) target: Arc<dyn Target>,
     /// Whether it takes the place of what is there.
     pub(crate) replace: bool,
+    /// Whether it goes by itself.
+    pub(crate) alone: bool,
 }
 
 /// A step of a job.
@@ -57,6 +59,10 @@ pub(crate) enum News {
     Parked(String, String),
     /// The target does not take anything now.
     Down(String, String),
+    /// The target does not have the bytes that were on their way.
+    NotGiven(String),
+    /// The target did not take it.
+    Trouble(String, Trouble, String),
     /// Nothing more to say.
     Through,
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::job::{Job, Outcome, Report};
+use super::objects::{Claim, Standing};
 use crate::command::Command;
 use crate::handoff::Target;
 
@@ -35,6 +36,8 @@ pub(crate) enum Message {
     Idle(Express, oneshot::Sender<Job>),
     /// A worker wants stored bytes.
     Fetch(Fetch, oneshot::Sender<Result<Fetched, Error>>),
+    /// A worker wants to hand off a UID alone.
+    Claim(Box<Claim>, oneshot::Sender<Standing>),
     /// A worker has come further; answered when that is durable.
     Report(Report, oneshot::Sender<Result<(), String>>),
     /// A worker is through with its job.

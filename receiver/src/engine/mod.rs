@@ -11,6 +11,7 @@ mod hear;
 mod instances;
 mod job;
 mod message;
+mod objects;
 mod open;
 mod parked;
 mod persist;
@@ -18,6 +19,7 @@ mod queue;
 mod receipts;
 mod stage;
 mod targets;
+mod trouble;
 mod twins;
 mod work;
 
@@ -38,7 +40,9 @@ pub(crate) use clinic::{Clinic, Live};
 pub(crate) use instances::Instance;
 pub(crate) use job::{Job, JobTarget, News, Outcome};
 pub(crate) use message::{Cursor, Express, Fetch, Fetched, Mailbox, Message, Opened};
+pub(crate) use objects::{Claim, Standing};
 pub(crate) use targets::Health;
+pub(crate) use trouble::{Trouble, Troubled};
 
 use crate::admit::Doors;
 use crate::keys::Keys;
@@ -46,6 +50,7 @@ use crate::limits::MESSAGES_A_TURN;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use full::Full;
+use objects::Claims;
 use persist::Writing;
 use queue::Queue;
 use stage::Staged;
@@ -78,6 +83,7 @@ pub(crate) struct Engine {
     /// When each study came, for the order of hand-off.
     studies: BTreeMap<(PeerId, StudyId), u64>,
     queue: Queue,
+    claims: Claims,
     idle: Vec<(Express, oneshot::Sender<Job>)>,
     /// Segments in which rot was found: their sinks start anew.
     rotten: BTreeSet<SegmentId>,
@@ -159,6 +165,9 @@ impl Engine {
             Message::Fetch(fetch, answer) => {
                 let fetched = self.fetch(fetch);
                 let _ = answer.send(fetched);
+            }
+            Message::Claim(claim, answer) => {
+                let _ = answer.send(self.claim(&claim));
             }
             Message::Report(report, done) => self.reported(report, done),
             Message::Done(report, outcome) => self.done(&report, outcome),

@@ -16,6 +16,7 @@ use karez_quic::Admission;
 use karez_store::{Kind, Options, Recovery, Store};
 use tracing::{info, warn};
 
+use super::objects::Claims;
 use super::queue::Queue;
 use super::targets::Targets;
 use super::{Clinic, Engine};
@@ -64,6 +65,7 @@ impl Engine {
             resent: BTreeMap::new(),
             studies: BTreeMap::new(),
             queue: Queue::default(),
+            claims: Claims::default(),
             idle: Vec::new(),
             rotten: BTreeSet::new(),
             space_at: now,

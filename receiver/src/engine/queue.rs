@@ -14,6 +14,8 @@ use crate::registry::Place;
 /// An instance's place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
+    /// After all others: its targets do not take it.
+    last: bool,
     class: Class,
     study: u64,
     peer: PeerId,
@@ -42,11 +44,17 @@ impl Key {
             _ => study,
         };
         Self {
+            last: false,
             class,
             study,
             peer,
             place,
         }
+    }
+
+    /// The same place among all those that come last.
+    pub(super) const fn last(self, last: bool) -> Self {
+        Self { last, ..self }
     }
 
     pub(super) const fn whose(&self) -> (PeerId, Place) {
@@ -157,6 +165,7 @@ mod tests {
             key(Class::Urgent, 9, 0),
             key(Class::Routine, 1, 0),
             key(Class::Routine, 3, 0),
+            key(Class::Stat, 7, 0).last(true),
         ];
         order.iter().rev().for_each(|key| queue.put(*key));
         assert_eq!(ready(&queue), order);

@@ -8,7 +8,10 @@ use karez_host::Failure;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use karez_protocol::manifest::Proof;
+
 use super::Engine;
+use super::trouble::Record;
 use crate::handoff::{Address, Target};
 use crate::limits::TARGET_PAUSE;
 
@@ -17,8 +20,10 @@ use crate::limits::TARGET_PAUSE;
 pub(crate) struct Targets(BTreeMap<String, At>);
 
 struct At {
+    url: String,
     target: Arc<dyn Target>,
     health: Health,
+    record: Record,
 }
 
 /// Whether a target takes something.
@@ -67,6 +72,11 @@ impl Targets {
         self.0.values().filter_map(due).min()
     }
 
+    /// What is known of a target.
+    pub(super) fn record(&mut self, name: &str) -> Option<&mut Record> {
+        self.0.get_mut(name).map(|at| &mut at.record)
+    }
+
     /// An instance goes to a target.
     pub(super) fn asking(&mut self, name: &str) {
         if let Some(Health::Down { asking, .. }) = self.0.get_mut(name).map(|at| &mut at.health) {
@@ -91,14 +101,19 @@ impl Engine {
                 warn!(target_name = name, "a target's address is not understood");
                 continue;
             };
-            let before = old.remove(name).map(|at| at.health);
-            let health = match before {
-                _ if entry.paused => Health::Paused,
-                None | Some(Health::Paused) => Health::Up,
-                Some(health) => health,
-            };
-            let target = address.open(self.env.clone());
-            self.targets.0.insert(name.clone(), At { target, health });
+            let before = old.remove(name).filter(|at| at.url == entry.url);
+            let mut at = before.unwrap_or_else(|| At {
+                url: entry.url.clone(),
+                target: address.open(self.env.clone()),
+                health: Health::Up,
+                record: Record::default(),
+            });
+            match (entry.paused, &at.health) {
+                (true, _) => at.health = Health::Paused,
+                (false, Health::Paused) => at.health = Health::Up,
+                (false, _) => {}
+            }
+            self.targets.0.insert(name.clone(), at);
         }
         self.queue.bring_back();
         let all: Vec<_> = self.unfinished().collect();
@@ -107,14 +122,17 @@ impl Engine {
         }
     }
 
-    /// A target took an instance.
-    pub(super) fn target_works(&mut self, name: &str) {
+    /// A target took an instance, or says that it has it.
+    pub(super) fn target_works(&mut self, name: &str, proof: Proof) {
         let Some(at) = self.targets.0.get_mut(name) else {
             return;
         };
+        at.record.broken = 0;
+        at.record.taken += u64::from(proof == Proof::Status);
         if matches!(at.health, Health::Down { .. }) {
             info!(target_name = name, "a target takes instances again");
             at.health = Health::Up;
+            self.end_pauses(name);
             self.queue.bring_back();
         }
     }

@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::job::Report;
 use super::queue::Key;
-use super::{Engine, Express, Job, JobTarget, News, Outcome};
+use super::{Engine, Express, Job, JobTarget, News, Outcome, Troubled};
 use crate::limits::{EXPRESS_INSTANCE, LACK_RETRY};
 use crate::registry::{Entry, HandOff, Place, Step};
 
@@ -74,18 +74,26 @@ impl Engine {
             return Choice::Pass;
         }
         let owed = self.registry.targets.keys();
-        let owed = owed.filter(|name| !instance.handed.contains_key(*name));
+        let rests = |name: &str| {
+            let trouble = instance.trouble.as_ref();
+            trouble.is_some_and(|t| t.target == name && t.until > now)
+        };
+        let resting = owed.clone().any(|name| rests(name));
+        let owed = owed.filter(|name| !instance.handed.contains_key(*name) && !rests(name));
         let targets: Vec<JobTarget> = owed
             .filter_map(|name| {
                 Some(JobTarget {
                     name: name.clone(),
                     target: self.targets.open(name, now)?,
                     replace: instance.replace.contains(name),
+                    alone: instance.trouble.as_ref().is_some_and(Troubled::is_last),
                 })
             })
             .collect();
-        if instance.verified && targets.is_empty() {
-            return Choice::Aside;
+        match instance.verified && targets.is_empty() {
+            true if resting => return Choice::Pass,
+            true => return Choice::Aside,
+            false => {}
         }
         Choice::Take(Box::new(Job {
             targets,
@@ -123,7 +131,20 @@ impl Engine {
                 return answered(done);
             }
             News::Through => return answered(done),
-            News::Sending(target) => (target, Step::Sending),
+            News::Trouble(target, trouble, why) => {
+                return self.has_trouble((peer, place), &target, (trouble, why), done);
+            }
+            News::NotGiven(target) => {
+                return match self.did_not_give((peer, place), &target) {
+                    Some(entry) => self.stage_for(entry, done),
+                    None => answered(done),
+                };
+            }
+            News::Sending(target) => {
+                let given = self.gives((peer, place), &target);
+                given.into_iter().for_each(|entry| self.stage(entry));
+                (target, Step::Sending)
+            }
             News::Stored(target, proof) => (target, Step::Stored(proof)),
             News::Parked(target, reason) => (target, Step::Parked(reason)),
         };
@@ -158,6 +179,7 @@ impl Engine {
         instance.retry_at = retry_at;
         let print = instance.fingerprint;
         self.queue.end((peer, place), print);
+        self.release_claims((peer, place));
         let names: Vec<String> = self.registry.targets.keys().cloned().collect();
         names.iter().for_each(|name| self.targets.asked(name));
         self.enqueue(peer, place);
@@ -179,8 +201,9 @@ impl Engine {
         }
         let class = clinic.sink.class(instance.study).unwrap_or_default();
         let order = self.studies.get(&(peer, instance.study)).copied();
-        self.queue
-            .put(Key::new(class, order.unwrap_or(0), peer, place));
+        let last = instance.trouble.as_ref().is_some_and(Troubled::is_last);
+        let key = Key::new(class, order.unwrap_or(0), peer, place);
+        self.queue.put(key.last(last));
     }
 
     /// A study's class has changed.
@@ -225,7 +248,7 @@ impl Engine {
     }
 }
 
-fn answered(done: oneshot::Sender<Result<(), String>>) {
+pub(super) fn answered(done: oneshot::Sender<Result<(), String>>) {
     // A worker that has gone needs no answer.
     let _ = done.send(Ok(()));
 }

@@ -1,4 +1,5 @@
-//! How an administrator names a target: `folder:PATH`, or `NAME=folder:PATH`.
+//! How an administrator names a target: `folder:PATH`, `dicom://CALLED_AET@HOST:PORT`, or either
+//! behind `NAME=`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 
 use karez_host::Env;
 
-use super::{Folder, Target};
+use super::pacs::Pacs;
+use super::{Folder, Peer, PeerError, Target};
 use crate::limits::NAME_MAX;
 
 /// Where and how to hand off.
@@ -15,17 +17,28 @@ use crate::limits::NAME_MAX;
 pub enum Address {
     /// Files below a folder.
     Folder(PathBuf),
+    /// A PACS.
+    Dicom(Peer),
 }
 
 /// Why a text names no target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Another scheme.
-    #[error("`{0}` is no target that this version knows; write folder:PATH")]
+    #[error(
+        "`{0}` is no target that this version knows; write folder:PATH or \
+         dicom://CALLED_AET@HOST:PORT"
+    )]
     Scheme(String),
     /// A path that depends on where the program was started.
     #[error("a folder must be given by its whole path, from / on")]
     Relative,
+    /// No PACS's address.
+    #[error("{0}")]
+    Peer(#[from] PeerError),
+    /// A title for something that has none.
+    #[error("only a PACS (dicom://...) is told an AE title of ours")]
+    NoTitle,
     /// A name that would not do as one.
     #[error(
         "a name has 1 to 64 letters, digits, spaces, `.`, `-` and `_`, and starts with a letter or digit"
@@ -39,6 +52,34 @@ impl Address {
     pub fn open(&self, env: Arc<dyn Env>) -> Arc<dyn Target> {
         match self {
             Self::Folder(path) => Arc::new(Folder::new(env, path.clone())),
+            Self::Dicom(peer) => Arc::new(Pacs::new(env, peer.clone())),
+        }
+    }
+
+    /// The same with another AE title of ours.
+    ///
+    /// # Errors
+    /// It is no title, or the target knows none.
+    pub fn calling(self, title: &str) -> Result<Self, AddressError> {
+        match self {
+            Self::Dicom(peer) => Ok(Self::Dicom(peer.calling(title)?)),
+            Self::Folder(_) => Err(AddressError::NoTitle),
+        }
+    }
+
+    /// What an administrator should know about it.
+    #[must_use]
+    pub fn risk(&self) -> Option<&'static str> {
+        match self {
+            Self::Dicom(peer) => peer.risk(),
+            Self::Folder(_) => None,
+        }
+    }
+
+    const fn scheme(&self) -> &'static str {
+        match self {
+            Self::Folder(_) => "folder",
+            Self::Dicom(_) => "dicom",
         }
     }
 
@@ -49,7 +90,10 @@ impl Address {
     pub fn with_name(text: &str) -> Result<(String, Self), AddressError> {
         match text.split_once('=') {
             Some((name, url)) if is_name(name) => Ok((name.to_owned(), url.parse()?)),
-            _ => Ok(("folder".to_owned(), text.parse()?)),
+            _ => {
+                let address: Self = text.parse()?;
+                Ok((address.scheme().to_owned(), address))
+            }
         }
     }
 }
@@ -58,6 +102,9 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        if let Some(peer) = text.strip_prefix("dicom://") {
+            return Ok(Self::Dicom(Peer::read(peer)?));
+        }
         let Some(path) = text.strip_prefix("folder:") else {
             return Err(AddressError::Scheme(text.to_owned()));
         };
@@ -74,6 +121,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            Self::Dicom(peer) => peer.fmt(f),
         }
     }
 }
@@ -112,6 +160,12 @@ mod tests {
             Err(AddressError::Relative)
         );
         assert!(Address::with_name("ftp:/pacs").is_err());
+        let (name, pacs) = Address::with_name("dicom://PACS@host:104?calling=ME").unwrap();
+        assert_eq!(name, "dicom");
+        assert_eq!(pacs.to_string(), "dicom://PACS@host:104?calling=ME");
+        assert_eq!(Address::with_name("a=dicom://P@h:1").unwrap().0, "a");
+        let folder = Address::Folder("/pacs".into());
+        assert_eq!(folder.calling("ME"), Err(AddressError::NoTitle));
     }
 
     #[test]

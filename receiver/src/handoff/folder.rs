@@ -109,6 +109,7 @@ impl Target for Folder {
             let ability = |name, result: Result<(), TargetError>| Ability {
                 name,
                 fault: result.err().map(|e| e.to_string()),
+                note: None,
             };
             vec![ability("folder", there), ability("write", writable)]
         })

@@ -4,6 +4,8 @@
 mod address;
 mod export;
 mod folder;
+mod identity;
+mod pacs;
 mod worker;
 
 use karez_host::env::BoxFuture;
@@ -14,9 +16,11 @@ pub(crate) use address::is_name;
 pub use address::{Address, AddressError};
 pub(crate) use export::export;
 pub(crate) use folder::Folder;
+pub use identity::{Identity, NoIdentity};
+pub use pacs::{Peer, PeerError};
 pub(crate) use worker::Worker;
 
-/// What a target is told of an instance. No patient data.
+/// What a target is told of an instance. Its `Debug` shows no patient data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// What people call the clinic.
@@ -27,6 +31,14 @@ pub struct Item {
     pub fingerprint: Fingerprint,
     /// Its length in bytes.
     pub length: u64,
+    /// What DICOM calls it, for targets that keep by UID.
+    pub identity: Result<Identity, NoIdentity>,
+    /// The target was given other bytes under this UID.
+    pub other_given: bool,
+    /// A person has decided that it goes there.
+    pub released: bool,
+    /// It has broken off several exchanges: it goes by itself.
+    pub alone: bool,
 }
 
 /// What a target has.
@@ -38,6 +50,8 @@ pub enum Look {
     Same(Proof),
     /// Other bytes in its place.
     Other(String),
+    /// Something in its place that cannot be read back: why it must not be sent.
+    There(String),
 }
 
 /// Why a target did not do it. Texts for people, without patient data.
@@ -49,6 +63,15 @@ pub enum TargetError {
     /// It will never take this instance as it is.
     #[error("{0}")]
     Refused(String),
+    /// It did not take this instance, nor perhaps any now. It may take it later, or it never will.
+    #[error("{0}")]
+    Later(String),
+    /// The exchange broke off while it was given this instance: nobody knows what it has.
+    #[error("{0}")]
+    Broke(String),
+    /// It has something in its place.
+    #[error("{0}")]
+    There(String),
 }
 
 /// One line of a target's test.
@@ -58,6 +81,8 @@ pub struct Ability {
     pub name: &'static str,
     /// What to do about it when it did not work.
     pub fault: Option<String>,
+    /// What to know about it when it did.
+    pub note: Option<String>,
 }
 
 /// A place to hand off to.
@@ -71,6 +96,11 @@ pub trait Target: Send + Sync + 'static {
 
     /// What it can do, one line each.
     fn test(&self) -> BoxFuture<'_, Vec<Ability>>;
+
+    /// Whether it knows instances by their UIDs, so that two versions of one collide.
+    fn keeps_by_uid(&self) -> bool {
+        false
+    }
 }
 
 /// An instance on its way into a target. Dropped before its end, it was never there.

@@ -7,8 +7,11 @@ use karez_protocol::manifest::Proof;
 use karez_protocol::seal::HubKeys;
 use tracing::{debug, warn};
 
-use super::{Delivery, Item, Look, TargetError};
-use crate::engine::{Express, Job, JobTarget, Mailbox, Message, News, Outcome};
+use super::{Delivery, Identity, Item, Look, NoIdentity, TargetError};
+use crate::engine::{
+    Claim, Express, Job, JobTarget, Mailbox, Message, News, Outcome, Standing, Trouble,
+};
+use crate::limits::FIRST_BYTES;
 use crate::rebuild::{Reader, Rebuild, RebuildError, Segments, prove};
 
 /// One line of work.
@@ -23,6 +26,10 @@ pub(crate) struct Worker {
 enum Stop {
     Rebuild(RebuildError),
     Target(TargetError),
+    /// The target was given all bytes and did not say what it did with them.
+    Unknown(String),
+    /// Another instance of the same UID is on its way there.
+    Busy,
     /// The engine could not make a step durable, or has ended.
     Engine,
 }
@@ -63,8 +70,13 @@ impl Worker {
             Ok(kept) => kept,
             Err(stop) => return self.stopped(job, "", stop).await,
         };
+        let identity = match self.identity(job, kept.as_deref()).await {
+            Ok(identity) => identity,
+            Err(stop) => return self.stopped(job, "", stop).await,
+        };
         for target in &job.targets {
-            let handed = self.hand_off(job, target, kept.as_deref()).await;
+            let item = item(job, target, &identity);
+            let handed = self.hand_off(job, target, item, kept.as_deref()).await;
             let outcome = match handed {
                 Ok(proof) => {
                     let news = News::Stored(target.name.clone(), proof);
@@ -94,21 +106,49 @@ impl Worker {
         }
     }
 
+    /// What DICOM calls the instance, if a target wants to know.
+    async fn identity(
+        &mut self,
+        job: &Job,
+        kept: Option<&[u8]>,
+    ) -> Result<Result<Identity, NoIdentity>, Stop> {
+        if !job.targets.iter().any(|to| to.target.keeps_by_uid()) {
+            return Ok(Err(NoIdentity::NotPart10));
+        }
+        if let Some(bytes) = kept {
+            return Ok(Identity::read(bytes));
+        }
+        let records = job.place.first..job.end;
+        let rebuild = Rebuild::begin(&mut self.segments, job.place.segment, records).await;
+        let mut rebuild = rebuild.map_err(Stop::Rebuild)?;
+        let mut first = Vec::new();
+        loop {
+            let identity = Identity::read(&first);
+            if identity.as_ref().is_ok_and(Identity::has_series) || first.len() >= FIRST_BYTES {
+                return Ok(identity);
+            }
+            match rebuild.next().await.map_err(Stop::Rebuild)? {
+                Some(piece) => first.extend_from_slice(&piece),
+                None => return Ok(identity),
+            }
+        }
+    }
+
     async fn hand_off(
         &mut self,
         job: &Job,
         to: &JobTarget,
+        mut item: Item,
         kept: Option<&[u8]>,
     ) -> Result<Proof, Stop> {
-        let item = Item {
-            clinic: job.clinic_name.clone(),
-            study: job.study,
-            fingerprint: job.fingerprint,
-            length: job.length,
-        };
+        let standing = self.claim(job, to, &item).await?;
+        item.other_given = standing == Standing::Other;
         let look = to.target.look(&item).await.map_err(Stop::Target)?;
         match look {
             Look::Same(proof) => return Ok(proof),
+            // Put there before a crash, or for a record before this one.
+            Look::There(_) if standing == Standing::Ours => return Ok(Proof::Query),
+            Look::There(what) => return Err(Stop::Target(TargetError::Refused(what))),
             Look::Other(what) if !to.replace => {
                 return Err(Stop::Target(TargetError::Refused(what)));
             }
@@ -117,31 +157,80 @@ impl Worker {
         if self.report(job, News::Sending(to.name.clone())).await != Outcome::Through {
             return Err(Stop::Engine);
         }
-        let mut delivery = to.target.begin(&item).await.map_err(Stop::Target)?;
+        match self.send(job, to, &item, kept).await {
+            Err(Stop::Target(TargetError::There(_))) if standing == Standing::Ours => {
+                Ok(Proof::Query)
+            }
+            // What it was given before this attempt, it may still have.
+            Err(stop) if standing != Standing::Ours && !matches!(stop, Stop::Unknown(_)) => {
+                match self.report(job, News::NotGiven(to.name.clone())).await {
+                    Outcome::Through => Err(stop),
+                    _ => Err(Stop::Engine),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Asks the engine for the UID, where the target keeps by UID.
+    async fn claim(&self, job: &Job, to: &JobTarget, item: &Item) -> Result<Standing, Stop> {
+        let Ok(identity) = &item.identity else {
+            return Ok(Standing::New);
+        };
+        if !to.target.keeps_by_uid() {
+            return Ok(Standing::New);
+        }
+        let claim = Box::new(Claim {
+            clinic: job.clinic,
+            place: job.place,
+            fingerprint: job.fingerprint,
+            target: to.name.clone(),
+            uid: identity.sop_instance.clone(),
+        });
+        let asked = self.mailbox.ask(|answer| Message::Claim(claim, answer));
+        match asked.await {
+            Ok(Standing::Busy) => Err(Stop::Busy),
+            Ok(standing) => Ok(standing),
+            Err(_) => Err(Stop::Engine),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        job: &Job,
+        to: &JobTarget,
+        item: &Item,
+        kept: Option<&[u8]>,
+    ) -> Result<Proof, Stop> {
+        let mut delivery = to.target.begin(item).await.map_err(Stop::Target)?;
         match kept {
             Some(bytes) => delivery.write(bytes.to_vec()).await.map_err(Stop::Target)?,
             None => self.stream(job, &mut *delivery).await?,
         }
-        delivery.finish().await.map_err(Stop::Target)
+        delivery.finish().await.map_err(|error| match error {
+            TargetError::Broke(why) => Stop::Unknown(why),
+            error => Stop::Target(error),
+        })
     }
 
-    /// The second pass. It is proved as well: bytes that changed on the disk since the first
-    /// are not handed off.
+    /// The second pass. It is proved as well: the last piece goes only when all were right, so
+    /// that bytes that changed on the disk since the first pass never make a whole instance.
     async fn stream(&mut self, job: &Job, to: &mut dyn Delivery) -> Result<(), Stop> {
         let records = job.place.first..job.end;
         let segment = job.place.segment;
         let rebuild = Rebuild::begin(&mut self.segments, segment, records).await;
         let mut rebuild = rebuild.map_err(Stop::Rebuild)?;
         let mut hasher = blake3::Hasher::new();
+        let mut held = Vec::new();
         while let Some(piece) = rebuild.next().await.map_err(Stop::Rebuild)? {
             hasher.update(&piece);
-            to.write(piece).await.map_err(Stop::Target)?;
+            let before = std::mem::replace(&mut held, piece);
+            to.write(before).await.map_err(Stop::Target)?;
         }
-        if hasher.finalize().as_bytes() == job.fingerprint.as_bytes() {
-            Ok(())
-        } else {
-            Err(Stop::Rebuild(RebuildError::Fingerprint))
+        if hasher.finalize().as_bytes() != job.fingerprint.as_bytes() {
+            return Err(Stop::Rebuild(RebuildError::Fingerprint));
         }
+        to.write(held).await.map_err(Stop::Target)
     }
 
     async fn stopped(&self, job: &Job, target: &str, stop: Stop) -> Outcome {
@@ -152,17 +241,24 @@ impl Worker {
             }
             Stop::Rebuild(RebuildError::Later(why)) => return Outcome::Later(why),
             Stop::Engine => return Outcome::Later("the step could not be made durable".into()),
+            Stop::Busy => return Outcome::Later("another of its UID is on its way".into()),
             Stop::Rebuild(error) => {
                 warn!(place, %error, "an instance is parked: it cannot be rebuilt");
                 News::Parked(String::new(), error.to_string())
             }
-            Stop::Target(TargetError::Refused(why)) => {
+            Stop::Target(TargetError::Refused(why) | TargetError::There(why)) => {
                 warn!(place, target, why, "an instance is parked by its target");
                 News::Parked(target.to_owned(), why)
             }
             Stop::Target(TargetError::Down(why)) => {
                 debug!(place, target, why, "a target takes nothing now");
                 News::Down(target.to_owned(), why)
+            }
+            Stop::Target(TargetError::Later(why)) => {
+                News::Trouble(target.to_owned(), Trouble::Unwilling, why)
+            }
+            Stop::Target(TargetError::Broke(why)) | Stop::Unknown(why) => {
+                News::Trouble(target.to_owned(), Trouble::Broke, why)
             }
         };
         // A target that is down says nothing of the others.
@@ -177,5 +273,18 @@ impl Worker {
             Ok(Err(why)) => Outcome::Later(why),
             Err(ended) => Outcome::Later(ended.to_string()),
         }
+    }
+}
+
+fn item(job: &Job, to: &JobTarget, identity: &Result<Identity, NoIdentity>) -> Item {
+    Item {
+        clinic: job.clinic_name.clone(),
+        study: job.study,
+        fingerprint: job.fingerprint,
+        length: job.length,
+        identity: identity.clone(),
+        other_given: false,
+        released: to.replace,
+        alone: to.alone,
     }
 }

@@ -77,6 +77,15 @@ pub(crate) enum Entry {
         /// The sum.
         bytes: u64,
     },
+    /// What a target was last given under a UID.
+    Given {
+        /// The target's name.
+        target: String,
+        /// The UID, hidden.
+        object: Object,
+        /// What was given.
+        given: Given,
+    },
 }
 
 /// A step of the hand-off of one instance to one target.
@@ -96,6 +105,19 @@ pub(crate) struct HandOff {
     pub(crate) wall: i64,
     /// The step.
     pub(crate) step: Step,
+}
+
+/// A SOP Instance UID, hidden by a key of the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
+pub(crate) struct Object(pub(crate) [u8; 16]);
+
+/// What a target was given under one UID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub(crate) struct Given {
+    /// The last bytes, unless it is known that it did not keep them.
+    pub(crate) last: Option<Fingerprint>,
+    /// Whether others were given before.
+    pub(crate) contested: bool,
 }
 
 /// An instance of one clinic: its segment and its first record.
@@ -135,6 +157,7 @@ impl Entry {
             Self::Target { .. } | Self::Paused { .. } | Self::Removed { .. } => "targets",
             Self::Receipt { .. } => "receipts",
             Self::HandOff(_) => "ledger",
+            Self::Given { .. } => "given",
             Self::Class { .. } => "classes",
             Self::Resent { .. } => "totals",
         }
@@ -142,8 +165,8 @@ impl Entry {
 }
 
 /// All journals, in the order in which they are read.
-pub(crate) const JOURNALS: [&str; 8] = [
-    "hub", "tokens", "clinics", "targets", "receipts", "ledger", "classes", "totals",
+pub(crate) const JOURNALS: [&str; 9] = [
+    "hub", "tokens", "clinics", "targets", "receipts", "ledger", "given", "classes", "totals",
 ];
 
 impl Place {

@@ -13,7 +13,7 @@ use karez_protocol::seal::Signed;
 use karez_protocol::wire::{decode, encode};
 use karez_store::Store;
 
-pub(crate) use entry::{Entry, HandOff, JOURNALS, Place, Step};
+pub(crate) use entry::{Entry, Given, HandOff, JOURNALS, Object, Place, Step};
 
 /// Entries that a journal may have beyond twice what is needed before it is written anew.
 const SLACK: usize = 1000;
@@ -33,6 +33,8 @@ pub(crate) struct Registry {
     pub(crate) receipts: BTreeMap<PeerId, BTreeMap<SegmentId, Vec<(Receipt, Signed)>>>,
     /// The last step of each hand-off, by instance and target.
     pub(crate) ledger: BTreeMap<(PeerId, Place), BTreeMap<String, HandOff>>,
+    /// What each target was given, by hidden UID.
+    pub(crate) given: BTreeMap<String, BTreeMap<Object, Given>>,
     /// How urgent clinics say their studies are, with their counter.
     pub(crate) classes: BTreeMap<(PeerId, StudyId), (Class, u64)>,
     /// Chunk bytes that were sent in vain, by clinic.
@@ -127,6 +129,11 @@ impl Registry {
                 counter,
             } => drop(self.classes.insert((clinic, study), (class, counter))),
             Entry::Resent { clinic, bytes } => drop(self.resent.insert(clinic, bytes)),
+            Entry::Given {
+                target,
+                object,
+                given,
+            } => drop(self.given.entry(target).or_default().insert(object, given)),
         }
     }
 
@@ -245,6 +252,13 @@ impl Registry {
         }
         let steps = self.ledger.values().flat_map(BTreeMap::values);
         all.extend(steps.cloned().map(Entry::HandOff));
+        for (target, objects) in &self.given {
+            all.extend(objects.iter().map(|(object, given)| Entry::Given {
+                target: target.clone(),
+                object: *object,
+                given: *given,
+            }));
+        }
         for ((clinic, study), (class, counter)) in &self.classes {
             all.push(Entry::Class {
                 clinic: *clinic,

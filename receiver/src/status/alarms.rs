@@ -10,7 +10,7 @@ impl Engine {
         let mut alarms = Vec::new();
         if !self.registry.backup_confirmed {
             alarms.push(alarm(
-                "the recovery sheet is not confirmed: a lost disk would lose the hub's keys",
+                "the recovery sheet is not confirmed: with this machine the keys of the hub would be lost",
                 "administrator of this hub",
                 "put the sheet in a safe place and run `karez-receiver confirm-backup`",
             ));

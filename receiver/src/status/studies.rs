@@ -81,7 +81,15 @@ impl Engine {
         } else if of_study().any(sending) {
             ("sending", String::new())
         } else if of_study().any(waits) {
-            ("waiting", self.why_waiting(target))
+            let troubled = |i: &Instance| {
+                let trouble = i.trouble.as_ref().filter(|t| t.target == target);
+                trouble.map(|t| t.why.clone())
+            };
+            let trouble = of_study().find_map(troubled);
+            (
+                "waiting",
+                trouble.unwrap_or_else(|| self.why_waiting(target)),
+            )
         } else if of_study().any(|i| i.stored || i.handed.contains_key(target)) {
             ("stored", String::new())
         } else {

@@ -1,0 +1,92 @@
+//! A PACS as a target: asked by C-FIND before it is given anything, given data set bytes untouched
+//! by C-STORE, each in its own transfer syntax.
+
+mod ask;
+mod delivery;
+mod peer;
+mod pool;
+mod test;
+mod words;
+
+use std::sync::Arc;
+
+use karez_dimse::uid::DEFLATED_LE;
+use karez_host::Env;
+use karez_host::env::BoxFuture;
+
+pub use peer::{Peer, PeerError};
+
+use super::{Ability, Delivery, Identity, Item, Look, Target, TargetError};
+use ask::Asked;
+use pool::{Pool, Want};
+
+/// A PACS.
+pub(crate) struct Pacs {
+    pool: Arc<Pool>,
+    asked: Arc<Asked>,
+}
+
+impl Pacs {
+    /// The PACS at `peer`.
+    #[must_use]
+    pub(crate) fn new(env: Arc<dyn Env>, peer: Peer) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(env, peer)),
+            asked: Arc::default(),
+        }
+    }
+}
+
+impl Target for Pacs {
+    fn look<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Look, TargetError>> {
+        Box::pin(async move {
+            let identity = sendable(item)?;
+            if self.pool.peer().find {
+                return ask::look(&self.pool, &self.asked, item, identity).await;
+            }
+            let doubtful = item.other_given && !item.released;
+            Ok(match doubtful {
+                true => Look::There(words::CANNOT_BE_ASKED.into()),
+                false => Look::Absent,
+            })
+        })
+    }
+
+    fn begin<'a>(
+        &'a self,
+        item: &'a Item,
+    ) -> BoxFuture<'a, Result<Box<dyn Delivery>, TargetError>> {
+        Box::pin(async move {
+            let identity = sendable(item)?;
+            delivery::begin(&self.pool, &self.asked, item, identity).await
+        })
+    }
+
+    fn test(&self) -> BoxFuture<'_, Vec<Ability>> {
+        Box::pin(test::test(&self.pool))
+    }
+
+    fn keeps_by_uid(&self) -> bool {
+        true
+    }
+}
+
+/// What DICOM needs to know of an item; an item that no PACS can take is refused here.
+fn sendable(item: &Item) -> Result<&Identity, TargetError> {
+    let refused = |why: &dyn std::fmt::Display| TargetError::Refused(why.to_string());
+    let identity = item.identity.as_ref().map_err(|why| refused(why))?;
+    let length = item.length.saturating_sub(identity.data_set);
+    let deflated = identity.transfer_syntax.as_str() == DEFLATED_LE;
+    match length % 2 == 1 && !deflated {
+        true => Err(refused(&words::ODD)),
+        false => Ok(identity),
+    }
+}
+
+fn want(item: &Item) -> Want {
+    if item.alone { Want::New } else { Want::Any }
+}
+
+fn pair(identity: &Identity) -> pool::Pair {
+    (identity.sop_class.clone(), identity.transfer_syntax.clone())
+}

@@ -1,0 +1,186 @@
+//! Where a PACS is and what the two call each other:
+//! `dicom://CALLED_AET@HOST:PORT[?calling=AET&find=no]`.
+
+use std::fmt;
+
+use karez_dimse::AeTitle;
+
+/// What we call ourselves unless an administrator says otherwise.
+const CALLING: &str = "KAREZ";
+
+/// A PACS's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// What it is called.
+    pub called: AeTitle,
+    /// What we call ourselves.
+    pub calling: AeTitle,
+    /// `HOST:PORT`.
+    pub at: String,
+    /// Whether it can be asked what it has (C-FIND).
+    pub find: bool,
+}
+
+/// Why a text is no PACS's address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// Not in the form.
+    #[error("write a PACS as dicom://CALLED_AET@HOST:PORT")]
+    Form,
+    /// A title that is none.
+    #[error("`{0}` is no AE title: 1 to 16 printable ASCII characters without a backslash")]
+    Title(String),
+    /// An option that is not known.
+    #[error("`{0}` is not known; a PACS's address takes calling=AET and find=no")]
+    Option(String),
+}
+
+impl Peer {
+    /// Reads what stands behind `dicom://`.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn read(text: &str) -> Result<Self, PeerError> {
+        let (place, options) = text.split_once('?').unwrap_or((text, ""));
+        let (called, at) = place.rsplit_once('@').ok_or(PeerError::Form)?;
+        let at = at.trim_end_matches('/');
+        let (host, port) = at.rsplit_once(':').ok_or(PeerError::Form)?;
+        let good =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+        if host.is_empty() || !host.chars().all(good) || port.parse::<u16>().is_err() {
+            return Err(PeerError::Form);
+        }
+        let mut peer = Self {
+            called: title(called)?,
+            calling: title(CALLING)?,
+            at: at.to_owned(),
+            find: true,
+        };
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("calling", text)) => peer.calling = title(text)?,
+                Some(("find", "no")) => peer.find = false,
+                Some(("find", "yes")) => peer.find = true,
+                _ => return Err(PeerError::Option(option.to_owned())),
+            }
+        }
+        Ok(peer)
+    }
+
+    /// The same with another title of ours.
+    ///
+    /// # Errors
+    /// [`PeerError::Title`].
+    pub fn calling(self, text: &str) -> Result<Self, PeerError> {
+        let calling = AeTitle::new(text).map_err(|_| PeerError::Title(text.to_owned()))?;
+        Ok(Self { calling, ..self })
+    }
+
+    /// What an administrator should know about this choice of options.
+    #[must_use]
+    pub fn risk(&self) -> Option<&'static str> {
+        (!self.find).then_some(
+            "it is never asked what it has: after a crash an instance may be given to it twice, \
+             and other bytes that it holds under the same UID are not noticed",
+        )
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dicom://{}@{}", Escaped(&self.called), self.at)?;
+        let mut mark = '?';
+        if self.calling.as_str() != CALLING {
+            write!(f, "{mark}calling={}", Escaped(&self.calling))?;
+            mark = '&';
+        }
+        if !self.find {
+            write!(f, "{mark}find=no")?;
+        }
+        Ok(())
+    }
+}
+
+/// An AE title in a URL (RFC 3986): what could be taken for a part of it is escaped.
+struct Escaped<'a>(&'a AeTitle);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.as_str().bytes() {
+            match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+                    write!(f, "{}", char::from(byte))?;
+                }
+                other => write!(f, "%{other:02X}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn title(escaped: &str) -> Result<AeTitle, PeerError> {
+    let bad = || PeerError::Title(escaped.to_owned());
+    let mut text = String::new();
+    let mut rest = escaped;
+    while let Some((plain, code)) = rest.split_once('%') {
+        let byte = code
+            .get(..2)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        text.push_str(plain);
+        text.push(char::from(byte.ok_or_else(bad)?));
+        rest = code.get(2..).unwrap_or_default();
+    }
+    text.push_str(rest);
+    AeTitle::new(&text).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_back_as_it_is_shown() {
+        for text in [
+            "dicom://PACS@pacs.example.org:104",
+            "dicom://PACS@192.0.2.7:11112?calling=CLINIC_ONE",
+            "dicom://A%40B%20C@[2001:db8::1]:104?calling=X%3F&find=no",
+            "dicom://PACS@pacs:104?find=no",
+        ] {
+            let peer = Peer::read(text.strip_prefix("dicom://").unwrap()).unwrap();
+            assert_eq!(peer.to_string(), text);
+        }
+        let peer = Peer::read("PACS@pacs:104").unwrap();
+        assert_eq!((peer.calling.as_str(), peer.find), ("KAREZ", true));
+        assert_eq!(peer.risk(), None);
+        let peer = peer.calling("CT ROOM").unwrap();
+        assert_eq!(peer.to_string(), "dicom://PACS@pacs:104?calling=CT%20ROOM");
+    }
+
+    #[test]
+    fn what_is_no_address_says_why() {
+        for text in [
+            "",
+            "PACS",
+            "PACS@",
+            "PACS@host",
+            "PACS@:104",
+            "PACS@host:x",
+            "PACS@ho/st:1",
+        ] {
+            assert_eq!(Peer::read(text), Err(PeerError::Form), "{text}");
+        }
+        for text in [
+            "@host:104",
+            "SEVENTEEN_LETTERS@host:104",
+            "A%5CB@host:1",
+            "A%@host:1",
+        ] {
+            assert!(
+                matches!(Peer::read(text), Err(PeerError::Title(_))),
+                "{text}"
+            );
+        }
+        let unknown = Peer::read("PACS@host:104?found=no");
+        assert_eq!(unknown, Err(PeerError::Option("found=no".into())));
+    }
+}
