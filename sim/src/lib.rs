@@ -15,6 +15,7 @@
 pub mod bench;
 pub mod calendar;
 pub mod command;
+pub mod demo;
 pub mod link;
 pub mod live;
 pub mod made;

@@ -1,5 +1,6 @@
 //! The commands of `karez-sim`, one module each.
 
+mod demo;
 mod link;
 mod profiles;
 
@@ -17,12 +18,15 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  karez-sim demo
   karez-sim profiles
   sudo karez-sim link --profile rural-edge -- ping -c 20 10.77.0.2
   sudo karez-sim link --link rate_kbit=512,rtt_ms=650,loss=0.02 -- iperf3 -c 10.77.0.2 ::: iperf3 -s";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The main job in one command: a clinic, a bad link, a hub; ends by comparing every byte.
+    Demo(demo::Arguments),
     /// List the built-in profiles, scenarios and workloads, with what each rests on.
     Profiles(profiles::Arguments),
     /// Run two commands over a link in real time (Linux, root).
@@ -62,6 +66,7 @@ impl From<io::Error> for Failure {
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Profiles(arguments) => profiles::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),
     };

@@ -1,0 +1,371 @@
+//! Datagrams between machines: a site's go through its [`Link`] to the hub and back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use karez_quic::net::{AsyncUdpSocket, RecvMeta, Transmit, UdpPoller};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::link::{Delivery, Direction, Endpoint, Flow, Link, Protocol, Way};
+
+/// What IP and UDP add to a datagram.
+const IP_UDP: usize = 28;
+/// Datagrams that wait at a socket; what comes on top is lost, as in a kernel.
+const INBOX: usize = 4096;
+
+/// A site of the world, from 1. The hub is the machine 10.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SiteId(pub u16);
+
+impl SiteId {
+    /// The address of the site's machine.
+    #[must_use]
+    pub const fn ip(self) -> IpAddr {
+        let [high, low] = self.0.to_be_bytes();
+        IpAddr::V4(Ipv4Addr::new(10, 1, high, low))
+    }
+}
+
+/// The air: all sockets and all links. Clones are the same air.
+#[derive(Clone)]
+pub struct Air(Arc<Mutex<State>>);
+
+struct State {
+    start: Instant,
+    sites: BTreeMap<SiteId, Link<Vec<u8>>>,
+    sockets: BTreeMap<SocketAddr, Inbox>,
+    /// What the hub sees as a sender's address, and whose it is.
+    outside: BTreeMap<SocketAddr, (SiteId, Endpoint)>,
+    next_port: u16,
+    /// Called with each datagram that goes up; may change it. For tests.
+    tamper: Option<Tamper>,
+}
+
+/// Looks at, or alters, a datagram on its way.
+pub type Tamper = Box<dyn FnMut(&mut Vec<u8>) + Send>;
+
+#[derive(Default)]
+struct Inbox {
+    packets: VecDeque<(SocketAddr, Vec<u8>)>,
+    waker: Option<Waker>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Air {
+    /// Empty air; its time starts now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            start: Instant::now(),
+            sites: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            outside: BTreeMap::new(),
+            next_port: 40_000,
+            tamper: None,
+        })))
+    }
+
+    /// Joins a site to the hub.
+    pub fn join(&self, site: SiteId, link: Link<Vec<u8>>) {
+        self.with(|state| state.sites.insert(site, link));
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.with(|state| state.now())
+    }
+
+    /// Looks at a site's link.
+    pub fn link<T>(&self, site: SiteId, look: impl FnOnce(&Link<Vec<u8>>) -> T) -> Option<T> {
+        self.with(|state| state.sites.get(&site).map(look))
+    }
+
+    /// From now on every datagram that goes up passes through `tamper`.
+    pub fn set_tamper(&self, tamper: Tamper) {
+        self.with(|state| state.tamper = Some(tamper));
+    }
+
+    /// Opens a socket; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub fn bind(&self, addr: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let addr = self.with(|state| state.open(addr))?;
+        Ok(Arc::new(Socket {
+            air: self.clone(),
+            addr,
+        }))
+    }
+
+    fn with<T>(&self, run: impl FnOnce(&mut State) -> T) -> T {
+        run(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for Air {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    fn now(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.start)
+    }
+
+    fn open(&mut self, mut addr: SocketAddr) -> io::Result<SocketAddr> {
+        while addr.port() == 0 || self.sockets.contains_key(&addr) {
+            if addr.port() != 0 && addr.port() != self.next_port {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
+            self.next_port = self.next_port.checked_add(1).unwrap_or(40_000);
+            addr.set_port(self.next_port);
+        }
+        self.sockets.insert(addr, Inbox::default());
+        Ok(addr)
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, data: &[u8]) {
+        let now = self.now();
+        let ip_bytes = data.len() + IP_UDP;
+        let mut data = data.to_vec();
+        if let Some(site) = site_of(from.ip()) {
+            if let Some(tamper) = &mut self.tamper {
+                tamper(&mut data);
+            }
+            let way = Way::Up(Flow::udp(from.port()));
+            if let Some(link) = self.sites.get_mut(&site) {
+                link.send(now, way, data, ip_bytes);
+            }
+            self.wake_hub(to);
+        } else if let Some((site, outside)) = self.outside.get(&to).copied() {
+            let way = Way::Down(outside, Protocol::Udp);
+            if let Some(link) = self.sites.get_mut(&site) {
+                link.send(now, way, data, ip_bytes);
+            }
+            self.wake_site(site);
+        }
+    }
+
+    /// Sockets look again when something new is on its way: their timers may have to go earlier.
+    fn wake_hub(&mut self, to: SocketAddr) {
+        if let Some(waker) = self
+            .sockets
+            .get_mut(&to)
+            .and_then(|inbox| inbox.waker.take())
+        {
+            waker.wake();
+        }
+    }
+
+    fn wake_site(&mut self, site: SiteId) {
+        for (_, inbox) in self
+            .sockets
+            .iter_mut()
+            .filter(|(addr, _)| addr.ip() == site.ip())
+        {
+            if let Some(waker) = inbox.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Moves everything that has arrived by now into the inboxes.
+    fn deliver(&mut self) {
+        let now = self.now();
+        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
+        for site in ids {
+            while let Some(delivery) = self.sites.get_mut(&site).and_then(|link| link.poll(now)) {
+                self.land(site, delivery);
+            }
+        }
+    }
+
+    fn land(&mut self, site: SiteId, delivery: Delivery<Vec<u8>>) {
+        let mut data = delivery.packet;
+        if let Some(bit) = delivery.flip {
+            let at = usize::try_from(bit % (data.len() as u64 * 8).max(1)).unwrap_or(0);
+            if let Some(byte) = data.get_mut(at / 8) {
+                *byte ^= 1 << (at % 8);
+            }
+        }
+        let (from, to) = match delivery.direction {
+            Direction::Up => (self.seen_as(site, delivery.outside), self.hub()),
+            Direction::Down => (
+                self.hub(),
+                Some(SocketAddr::new(site.ip(), delivery.flow.port)),
+            ),
+        };
+        let (Some(from), Some(to)) = (from, to) else {
+            return;
+        };
+        if let Some(inbox) = self
+            .sockets
+            .get_mut(&to)
+            .filter(|i| i.packets.len() < INBOX)
+        {
+            inbox.packets.push_back((from, data));
+            if let Some(waker) = inbox.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// The hub has one socket: the only one that belongs to no site.
+    fn hub(&self) -> Option<SocketAddr> {
+        self.sockets
+            .keys()
+            .copied()
+            .find(|addr| site_of(addr.ip()).is_none())
+    }
+
+    fn seen_as(&mut self, site: SiteId, outside: Endpoint) -> Option<SocketAddr> {
+        let known = self
+            .outside
+            .iter()
+            .find(|(_, v)| **v == (site, outside))
+            .map(|(addr, _)| *addr);
+        if known.is_some() {
+            return known;
+        }
+        // A public address of its own per site and translated address, by order of appearance.
+        let number = u32::try_from(self.outside.len()).ok()?;
+        let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(100, 64, 0, 1)).checked_add(number)?);
+        let addr = SocketAddr::new(ip.into(), outside.port);
+        self.outside.insert(addr, (site, outside));
+        Some(addr)
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let next = self.sites.values().filter_map(Link::next_event).min()?;
+        Some(self.start + next)
+    }
+}
+
+fn site_of(ip: IpAddr) -> Option<SiteId> {
+    match ip {
+        IpAddr::V4(v4) => match v4.octets() {
+            [10, 1, high, low] => Some(SiteId(u16::from_be_bytes([high, low]))),
+            _ => None,
+        },
+        IpAddr::V6(_) => None,
+    }
+}
+
+struct Socket {
+    air: Air,
+    addr: SocketAddr,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({})", self.addr)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.air.with(|state| state.sockets.remove(&self.addr));
+    }
+}
+
+#[derive(Debug)]
+struct Always;
+
+impl UdpPoller for Always {
+    fn poll_writable(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncUdpSocket for Socket {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        Box::pin(Always)
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let size = transmit
+            .segment_size
+            .unwrap_or(transmit.contents.len())
+            .max(1);
+        self.air.with(|state| {
+            for datagram in transmit.contents.chunks(size) {
+                state.send(self.addr, transmit.destination, datagram);
+            }
+        });
+        Ok(())
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.air.with(|state| {
+            state.deliver();
+            let next = state.next_event();
+            let Some(inbox) = state.sockets.get_mut(&self.addr) else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            let taken = inbox.take(self.addr, buffers, meta);
+            if taken > 0 {
+                return Poll::Ready(Ok(taken));
+            }
+            inbox.wait(cx, next);
+            Poll::Pending
+        })
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.addr)
+    }
+
+    fn may_fragment(&self) -> bool {
+        false
+    }
+}
+
+impl Inbox {
+    fn take(
+        &mut self,
+        own: SocketAddr,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> usize {
+        let mut taken = 0;
+        for (buffer, meta) in buffers.iter_mut().zip(meta) {
+            let Some((from, data)) = self.packets.pop_front() else {
+                break;
+            };
+            let len = data.len().min(buffer.len());
+            buffer[..len].copy_from_slice(&data[..len]);
+            *meta = RecvMeta {
+                addr: from,
+                len,
+                stride: len,
+                ecn: None,
+                dst_ip: Some(own.ip()),
+            };
+            taken += 1;
+        }
+        taken
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>, next: Option<Instant>) {
+        self.waker = Some(cx.waker().clone());
+        self.timer = next.map(|at| Box::pin(sleep_until(at)));
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
