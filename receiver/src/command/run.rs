@@ -66,7 +66,7 @@ async fn serve(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<(), 
 /// Tells the service manager that the daemon is alive.
 async fn beat(manager: &Manager) {
     manager.watchdog(|| true).await;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// A command that works on the directory just now is waited for.

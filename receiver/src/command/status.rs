@@ -15,7 +15,7 @@ use crate::status::text;
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// A status is a running daemon's: asking must never keep one from starting.
-pub(super) fn status(common: &Common, args: Status) -> Result<(), Failure> {
+pub(super) fn status(common: &Common, args: &Status) -> Result<(), Failure> {
     loop {
         let status = ask::ask_daemon(common, "status", json!({}))?;
         if args.json {
@@ -31,7 +31,7 @@ pub(super) fn status(common: &Common, args: Status) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn clinics(common: &Common, args: Json) -> Result<(), Failure> {
+pub(super) fn clinics(common: &Common, args: &Json) -> Result<(), Failure> {
     let clinics = ask::ask(common, Command::Clinics {})?;
     if args.json {
         return show::print_json(&clinics);

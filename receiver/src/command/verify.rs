@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::args::Json;
 use super::ask;
 
-pub(super) fn verify(common: &Common, args: Json) -> Result<(), Failure> {
+pub(super) fn verify(common: &Common, args: &Json) -> Result<(), Failure> {
     let dir = ask::directory(common)?;
     let mut progress = |event: Value| {
         if !args.json {

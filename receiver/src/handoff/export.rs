@@ -35,9 +35,9 @@ pub(crate) async fn export(
 async fn write(segments: &mut Segments, job: &Job, file: Box<dyn File>) -> Result<u64, Failure> {
     let records = job.place.first..job.end;
     let rebuild = Rebuild::begin(segments, job.place.segment, records).await;
-    let mut rebuild = rebuild.map_err(broken)?;
+    let mut rebuild = rebuild.map_err(|e| broken(&e))?;
     let mut at = 0;
-    while let Some(piece) = rebuild.next().await.map_err(broken)? {
+    while let Some(piece) = rebuild.next().await.map_err(|e| broken(&e))? {
         let written = file.write_at(at, &piece);
         written.map_err(|error| Failure::new(format!("the file cannot be written: {error}")))?;
         at += piece.len() as u64;
@@ -47,7 +47,7 @@ async fn write(segments: &mut Segments, job: &Job, file: Box<dyn File>) -> Resul
     Ok(at)
 }
 
-fn broken(error: RebuildError) -> Failure {
+fn broken(error: &RebuildError) -> Failure {
     Failure::new(format!(
         "the instance cannot be rebuilt to its end: {error}"
     ))

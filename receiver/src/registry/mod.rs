@@ -120,7 +120,7 @@ impl Registry {
                 }
             }
             Entry::Removed { name } => drop(self.targets.remove(&name)),
-            Entry::Receipt { clinic, signed } => self.issued(clinic, signed),
+            Entry::Receipt { clinic, signed } => self.issued(clinic, &signed),
             Entry::HandOff(hand_off) => self.stepped(hand_off),
             Entry::Class {
                 clinic,
@@ -168,7 +168,7 @@ impl Registry {
         self.clinics.insert(clinic, Enrolled { name, revoked });
     }
 
-    fn issued(&mut self, clinic: PeerId, signed: Signed) {
+    fn issued(&mut self, clinic: PeerId, signed: &Signed) {
         // We signed it; its form is checked when it is read for a peer.
         let Ok(receipt) = decode::<Receipt>(&signed.body) else {
             return;
