@@ -39,7 +39,7 @@ fn twenty_kills_cost_little_and_change_nothing() {
         let wait = 1500 + u64::from(dice.next().unwrap_or(0)) * 8;
         std::thread::sleep(Duration::from_millis(wait));
         counted.note(&pair);
-        if dice.next().unwrap_or(0) % 2 == 0 {
+        if dice.next().unwrap_or(0).is_multiple_of(2) {
             pair.sender.kill();
             pair.sender.start();
         } else {

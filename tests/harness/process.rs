@@ -149,6 +149,7 @@ impl Daemon {
             .arg("--data")
             .arg(&self.data)
             .arg("run")
+            .args(self.ports())
             .args(&self.extra);
         if std::env::var_os("RUST_LOG").is_none() {
             command.env("RUST_LOG", "debug");

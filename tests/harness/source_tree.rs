@@ -76,7 +76,7 @@ pub fn functions(text: &str) -> Vec<Function> {
         let declared = rest
             .iter()
             .take_while(|l| !l.contains('{'))
-            .any(|l| ends(&l));
+            .any(ends);
         if let (Some(last), false) = (body, declared) {
             let length = if line.trim_end().ends_with('}') {
                 1
@@ -96,7 +96,7 @@ pub fn functions(text: &str) -> Vec<Function> {
 }
 
 fn function_name(line: &str) -> Option<String> {
-    let mut words = line.trim_start().split_whitespace().peekable();
+    let mut words = line.split_whitespace().peekable();
     while words
         .peek()
         .is_some_and(|w| ["pub", "const", "async", "extern"].contains(w) || w.starts_with("pub("))

@@ -216,7 +216,8 @@ mod tests {
             1 => (at.clone(), 0_u64..30, prop::collection::vec((0_u64..40, 1_u64..6), 0..4))
                 .prop_map(|(a, n, h)| Step::Heard(a, a + n, h)),
             1 => (at.clone(), 0_u64..6).prop_map(|(a, n)| Step::Want(a, a + n)),
-            1 => (at, 0_u64..6).prop_map(|(a, n)| Step::Answered(a, a + n)),
+            1 => (at.clone(), 0_u64..6).prop_map(|(a, n)| Step::Answered(a, a + n)),
+            1 => at.prop_map(Step::CutOff),
             1 => Just(Step::GiveUp),
             1 => Just(Step::DoubtAll),
         ]

@@ -74,7 +74,6 @@ impl World {
             let handed = Handed {
                 folder: given.name.as_bytes().to_vec(),
                 class: Some(given.class),
-                ..Handed::default()
             };
             let mut intake = self.sender.handle().intake(handed)?;
             intake.write(file).await?;
