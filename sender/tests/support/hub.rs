@@ -39,6 +39,8 @@ pub struct State {
     pub kinds: Vec<ReceiptKind>,
     /// Every rebuilt instance, in order.
     pub rebuilt: Vec<(StudyId, Vec<u8>)>,
+    /// How each came in, in the same order.
+    pub origins: Vec<karez_protocol::manifest::Origin>,
     pub chunks_taken: u64,
     pub chunks_twice: u64,
     pub revised: Vec<(StudyId, Vec<(SegmentId, u64)>)>,
@@ -81,6 +83,7 @@ impl Hub {
             signs: true,
             kinds: vec![ReceiptKind::Verified, ReceiptKind::Stored],
             rebuilt: Vec::new(),
+            origins: Vec::new(),
             chunks_taken: 0,
             chunks_twice: 0,
             revised: Vec::new(),

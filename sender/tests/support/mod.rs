@@ -14,6 +14,8 @@ pub mod hub;
 #[path = "../../../protocol/quic/tests/support/net.rs"]
 pub mod net;
 pub mod rebuild;
+pub mod scanner;
+pub mod streams;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +37,7 @@ pub struct TestEnv {
     draws: Mutex<(u64, u64)>,
     engines: Mutex<Vec<AbortHandle>>,
     links: watch::Sender<u64>,
+    pub streams: streams::Streams,
     pub wall: Mutex<i64>,
 }
 
@@ -56,6 +59,7 @@ impl TestEnv {
             draws: Mutex::new((seed, 0)),
             engines: Mutex::default(),
             links: watch::Sender::new(0),
+            streams: streams::Streams::default(),
             wall: Mutex::new(1_790_000_000),
         })
     }
@@ -117,8 +121,8 @@ impl Env for TestEnv {
         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
     }
 
-    fn listen_stream(&self, _at: SocketAddr) -> BoxFuture<'static, io::Result<BoxListener>> {
-        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    fn listen_stream(&self, at: SocketAddr) -> BoxFuture<'static, io::Result<BoxListener>> {
+        self.streams.listen(at)
     }
 
     fn link_events(&self) -> watch::Receiver<u64> {
@@ -176,7 +180,7 @@ pub fn dicom(study: &str, name: &str, rows: u16, seed: u64) -> Vec<u8> {
     file
 }
 
-fn element(group: u16, tag: u16, vr: [u8; 2], value: &[u8]) -> Vec<u8> {
+pub fn element(group: u16, tag: u16, vr: [u8; 2], value: &[u8]) -> Vec<u8> {
     let head = [
         group.to_le_bytes(),
         tag.to_le_bytes(),
@@ -186,7 +190,7 @@ fn element(group: u16, tag: u16, vr: [u8; 2], value: &[u8]) -> Vec<u8> {
     [&head.concat(), value].concat()
 }
 
-fn even(text: &str) -> Vec<u8> {
+pub fn even(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     if bytes.len() % 2 == 1 {
         bytes.push(0);

@@ -95,6 +95,7 @@ impl State {
             &start.fingerprint.0,
             "rebuilt to other bytes"
         );
+        self.origins.push(start.origin);
         whole
     }
 
