@@ -15,7 +15,7 @@ pub(crate) const STEP_BYTES: usize = 1024 * 1024;
 /// Segments whose key is held at once; the one that was idle longest is closed for another.
 pub(crate) const OPEN_SEGMENTS: usize = 32;
 /// Idle ones of these that keep what the next instance can build on.
-pub(crate) const WARM_SEGMENTS: usize = 1;
+pub(crate) const WARM_SEGMENTS: usize = 4;
 /// Records after which a segment is closed for another.
 pub(crate) const SEGMENT_RECORDS: u64 = 1 << 18;
 /// Times that an instance is packed again after its job was lost, before it is parked.

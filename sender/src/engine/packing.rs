@@ -13,7 +13,9 @@ use super::entry::signed_bytes;
 use super::table::{Open, Place, Segment};
 use crate::hub::HubInfo;
 use crate::ingest::{FINGERPRINT_BLOCK, IngestFile};
-use crate::limits::{OPEN_SEGMENTS, PACK_TRIES, PACKERS, SEGMENT_RECORDS, STEP_BYTES};
+use crate::limits::{
+    OPEN_SEGMENTS, PACK_TRIES, PACKERS, SEGMENT_RECORDS, STEP_BYTES, WARM_SEGMENTS,
+};
 use crate::outbox::{Output, Run, Sealer, StepError, StepTools};
 
 /// A step's end. The secrets come back with it.
@@ -180,20 +182,23 @@ impl Engine {
         Ok(())
     }
 
-    /// Keeps the number of keys in memory bounded.
+    /// Keeps the number of keys in memory bounded, and lets few of them keep what the next
+    /// instance can build on.
     fn close_idlest(&mut self) {
-        let open = self
-            .tables
-            .studies
-            .iter()
-            .filter_map(|(id, s)| Some((id, s.open.as_ref()?)));
-        let idle: Vec<(Moment, StudyId)> = open
-            .filter(|(_, o)| !o.busy && o.run.is_none())
-            .map(|(id, o)| (o.used, *id))
-            .collect();
-        if idle.len() >= OPEN_SEGMENTS
-            && let Some((_, id)) = idle.into_iter().min()
-        {
+        let open = self.tables.studies.iter();
+        let open = open.filter_map(|(id, study)| Some((*id, study.open.as_ref()?)));
+        let idle = open.filter(|(_, open)| !open.busy && open.run.is_none());
+        let mut idle: Vec<(Moment, StudyId)> = idle.map(|(id, open)| (open.used, id)).collect();
+        idle.sort_unstable();
+        let cold = idle.len().saturating_sub(WARM_SEGMENTS);
+        for (_, id) in idle.iter().take(cold) {
+            let sealer = self.tables.open_mut(*id).and_then(|o| o.sealer.as_mut());
+            if let Some(sealer) = sealer {
+                sealer.forget();
+            }
+        }
+        let over = (idle.len() + 1).saturating_sub(OPEN_SEGMENTS);
+        for (_, id) in idle.into_iter().take(over) {
             self.close_segment(id);
         }
     }

@@ -115,6 +115,11 @@ impl Sealer {
         }
     }
 
+    /// Lets go what the next instance could build on: it costs air, and frees memory.
+    pub(crate) fn forget(&mut self) {
+        self.packer.forget();
+    }
+
     /// The records made so far.
     pub(crate) const fn records(&self) -> u64 {
         self.next_record
