@@ -10,6 +10,7 @@ pub mod error;
 pub mod id;
 pub mod invitation;
 pub mod limits;
+pub mod link;
 pub mod manifest;
 pub mod priority;
 pub mod resume;

@@ -1,11 +1,12 @@
 //! The clinic's side: one attempt to reach the hub.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use karez_protocol::Retry;
 use karez_protocol::id::PeerId;
+use karez_protocol::link::Remembered;
 use quinn::ConnectionError;
 use tokio::time::timeout;
 
@@ -15,6 +16,7 @@ use crate::end::{End, printable};
 use crate::identity::Identity;
 use crate::net::Net;
 use crate::server::{SetupError, endpoint};
+use crate::steer::Memory;
 use crate::tls::{Alpn, client_config};
 
 /// QUIC's code for the TLS alert `no_application_protocol` (RFC 9001 section 4.8).
@@ -28,6 +30,7 @@ pub struct Client {
     net: Arc<dyn Net>,
     identity: Identity,
     config: LinkConfig,
+    memory: Memory,
 }
 
 /// Why a hub could not be reached.
@@ -100,11 +103,12 @@ impl DialError {
 impl Client {
     /// Nothing is opened before the first dial.
     #[must_use]
-    pub const fn new(net: Arc<dyn Net>, identity: Identity, config: LinkConfig) -> Self {
+    pub fn new(net: Arc<dyn Net>, identity: Identity, config: LinkConfig) -> Self {
         Self {
             net,
             identity,
             config,
+            memory: Memory::default(),
         }
     }
 
@@ -131,6 +135,18 @@ impl Client {
         result
     }
 
+    /// What is known of the link: from [`Client::set_memory`] or from the last connection. Clones
+    /// share it. Worth keeping across restarts.
+    #[must_use]
+    pub fn memory(&self) -> Option<Remembered> {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the next connection start at a rate that the link is known to carry.
+    pub fn set_memory(&self, known: Option<Remembered>) {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
     pub(crate) fn net(&self) -> &Arc<dyn Net> {
         &self.net
     }
@@ -144,9 +160,11 @@ impl Client {
         let seen = Arc::new(Mutex::new(None));
         let mut config = client_config(&self.net, &self.identity, server, alpn, seen.clone())
             .map_err(|e| SetupError::tls(&e))?;
-        config.transport_config(self.config.transport(remote));
-        let endpoint = endpoint(&self.net, any_port(remote), &self.identity, None)?;
-        let connecting = endpoint.connect_with(config, remote, NAME);
+        let steer = self.config.steer(remote, self.memory.clone());
+        config.transport_config(Arc::new(self.config.transport(remote, steer.clone())));
+        let (endpoint, socket) = endpoint(&self.net, any_port(remote), &self.identity, None)?;
+        socket.is_only(&steer);
+        let connecting = socket.steered(&steer, || endpoint.connect_with(config, remote, NAME));
         let connecting = connecting.map_err(|e| DialError::Ended {
             remote,
             cause: End::Transport(printable(&e)),
@@ -157,7 +175,7 @@ impl Client {
             Ok(Ok(conn)) => {
                 let seed = self.net.random();
                 Ok(Connection::new(
-                    conn,
+                    (conn, steer),
                     (server, alpn),
                     &self.config,
                     seed,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig};
 use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
+use tokio::time::Instant;
 
-use crate::kick::KickFactory;
+use crate::steer::{Memory, Steer, SteerFactory};
 
 /// The smallest IP MTU that can carry QUIC: 1,200 bytes of UDP payload (RFC 9000 section 14) and
 /// 28 bytes of IPv4 and UDP headers.
@@ -19,11 +20,13 @@ const STREAMS: u32 = 5;
 /// Datagrams carry nothing but a kick so far.
 const DATAGRAM_BUFFER: usize = 16 * 1024;
 
-/// Which quinn controller decides how much may be in flight.
+/// What decides how fast packets leave and how many may be in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Congestion {
-    /// RFC 9438. Gives way to others; loses most of a lossy link.
+    /// Our own: by the delay, blind to random loss, each packet at its moment. See LINK.md.
     #[default]
+    Thin,
+    /// RFC 9438. Gives way to others; loses most of a lossy link.
     Cubic,
     /// Blind to random loss; queues 1 to 2 s on thin links. Not reproducible under a seed.
     Bbr,
@@ -81,10 +84,18 @@ impl LinkConfig {
         self.ip_mtu.clamp(1200 + headers, IP_MTU_MAX) - headers
     }
 
-    pub(crate) fn transport(&self, addr: SocketAddr) -> Arc<TransportConfig> {
-        let controller: Arc<dyn ControllerFactory + Send + Sync> = match self.congestion {
-            Congestion::Cubic => Arc::new(CubicConfig::default()),
-            Congestion::Bbr => Arc::new(BbrConfig::default()),
+    /// The link state of a connection about to be made to or from `addr`.
+    pub(crate) fn steer(&self, addr: SocketAddr, memory: Memory) -> Arc<Steer> {
+        let thin = (self.congestion == Congestion::Thin).then_some(self.ack_delay);
+        let now = Instant::now().into_std();
+        Steer::new(now, memory, thin, self.udp_payload(addr))
+    }
+
+    pub(crate) fn transport(&self, addr: SocketAddr, steer: Arc<Steer>) -> TransportConfig {
+        let inner: Option<Arc<dyn ControllerFactory + Send + Sync>> = match self.congestion {
+            Congestion::Thin => None,
+            Congestion::Cubic => Some(Arc::new(CubicConfig::default())),
+            Congestion::Bbr => Some(Arc::new(BbrConfig::default())),
         };
         let mut acks = AckFrequencyConfig::default();
         acks.ack_eliciting_threshold(VarInt::from_u32(self.ack_threshold))
@@ -100,7 +111,8 @@ impl LinkConfig {
             .keep_alive_interval(None)
             .stream_receive_window(VarInt::from_u32(self.stream_receive_window))
             .send_window(u64::from(self.uncommitted))
-            .send_fairness(false)
+            // Without it quinn goes on with the stream it is at, whatever has become more urgent.
+            .send_fairness(true)
             .initial_rtt(Duration::from_millis(333))
             .initial_mtu(self.udp_payload(addr))
             .mtu_discovery_config(None)
@@ -108,8 +120,8 @@ impl LinkConfig {
             .allow_spin(false)
             .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
             .datagram_send_buffer_size(DATAGRAM_BUFFER)
-            .congestion_controller_factory(Arc::new(KickFactory(controller)));
-        Arc::new(transport)
+            .congestion_controller_factory(Arc::new(SteerFactory { steer, inner }));
+        transport
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -16,18 +16,17 @@ use tokio::time::{Instant, timeout};
 use crate::config::{LinkConfig, ip_udp_headers};
 use crate::end::{Close, End, code};
 use crate::inbox::Inbox;
-use crate::kick::{Kick, kick};
+use crate::kick::kick;
 use crate::lane::index;
 use crate::live::Member;
 use crate::outbox::Outbox;
+use crate::steer::Steer;
 use crate::tls::Alpn;
-
-/// Packets that a kick lets out: enough for the loss of some.
-const KICK_PACKETS: u64 = 4;
 
 /// A live connection to one peer. Dropping it closes it with [`code::DONE`].
 pub struct Connection {
     conn: quinn::Connection,
+    steer: Arc<Steer>,
     peer: PeerId,
     alpn: Alpn,
     /// From the net's source: spreads the timers of many peers.
@@ -43,14 +42,14 @@ pub struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        conn: quinn::Connection,
+        (conn, steer): (quinn::Connection, Arc<Steer>),
         (peer, alpn): (PeerId, Alpn),
         config: &LinkConfig,
         seed: [u8; 32],
         member: Option<Member>,
     ) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = seed;
-        let outbox = Outbox::new(conn.clone(), config.uncommitted, config.send_window_max);
+        let outbox = Outbox::new(conn.clone(), steer.clone(), config);
         Self {
             peer,
             alpn,
@@ -60,6 +59,7 @@ impl Connection {
             inbox: Mutex::new(Inbox::new(conn.clone())),
             driven: AtomicBool::new(false),
             _member: member,
+            steer,
             conn,
         }
     }
@@ -158,7 +158,10 @@ impl Connection {
     /// For status pages and link events: sees and kicks, keeps nothing alive.
     #[must_use]
     pub fn handle(&self) -> LinkHandle {
-        LinkHandle(self.conn.clone())
+        LinkHandle {
+            conn: self.conn.clone(),
+            steer: self.steer.clone(),
+        }
     }
 
     /// Takes both halves for a driving task and keeps `send` and `recv` out.
@@ -194,6 +197,10 @@ impl Connection {
     pub(crate) const fn quic(&self) -> &quinn::Connection {
         &self.conn
     }
+
+    pub(crate) const fn steer(&self) -> &Arc<Steer> {
+        &self.steer
+    }
 }
 
 impl Drop for Connection {
@@ -217,31 +224,35 @@ impl Drop for Claim<'_> {
 
 /// A view of a connection that does not keep it alive.
 #[derive(Clone, Debug)]
-pub struct LinkHandle(quinn::Connection);
+pub struct LinkHandle {
+    conn: quinn::Connection,
+    steer: Arc<Steer>,
+}
 
 impl LinkHandle {
     /// As [`Connection::kick`].
     pub fn kick(&self) {
-        kick(&self.0, KICK_PACKETS);
+        kick(&self.conn, &self.steer);
     }
 
     /// How long an acknowledgement of what was sent has been missing; `None` when nothing is
     /// unacknowledged.
     #[must_use]
     pub fn silence(&self) -> Option<Duration> {
-        Kick::of(&self.0)?.silence(Instant::now().into_std())
+        self.steer.silence(Instant::now().into_std())
     }
 
     /// As [`Connection::stats`].
     #[must_use]
     pub fn stats(&self) -> LinkStats {
-        let remote = self.0.remote_address();
-        let stats = self.0.stats();
+        let remote = self.conn.remote_address();
+        let stats = self.conn.stats();
         let headers = u64::from(ip_udp_headers(remote));
         LinkStats {
             remote,
             rtt: stats.path.rtt,
-            window: stats.path.cwnd,
+            window: self.steer.window(),
+            rate: self.steer.rate().map(|rate| rate as u64),
             up_bytes: stats.udp_tx.bytes + headers * stats.udp_tx.datagrams,
             down_bytes: stats.udp_rx.bytes + headers * stats.udp_rx.datagrams,
             up_packets: stats.udp_tx.datagrams,
@@ -260,6 +271,9 @@ pub struct LinkStats {
     pub rtt: Duration,
     /// Bytes that may be in flight.
     pub window: u64,
+    /// Bytes per second that packets leave at while there are any; `None` where QUIC's own
+    /// controller decides or nothing is known yet.
+    pub rate: Option<u64>,
     /// IP bytes sent, headers included.
     pub up_bytes: u64,
     /// IP bytes received, headers included.

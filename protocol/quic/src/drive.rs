@@ -37,7 +37,7 @@ pub async fn drive(conn: &Connection, session: &mut dyn Session, wake: &Wake) ->
         wake,
         woken: Box::pin(wake.woken()),
         timer: Box::pin(sleep_until(Instant::now())),
-        pulse: Pulse::new(conn.quic(), conn.seed()),
+        pulse: Pulse::new(conn.quic(), conn.steer(), conn.seed()),
         held: None,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;

@@ -9,6 +9,7 @@
 //! | `net`, `identity`, `config`, `tls` | what a connection is made from |
 //! | `server`, `live`, `client` | how connections begin, and who may have one |
 //! | `connection`, `outbox`, `inbox` | frames over lanes |
+//! | `steer`, `socket` | how fast packets leave |
 //! | `session`, `drive` | a daemon's state machine over a connection |
 //! | `kick`, `redial` | life after an outage |
 
@@ -27,6 +28,8 @@ mod outbox;
 mod redial;
 mod server;
 mod session;
+mod socket;
+mod steer;
 mod tls;
 
 pub use client::{Client, DialError};

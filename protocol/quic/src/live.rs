@@ -7,7 +7,7 @@ use karez_protocol::id::PeerId;
 use tokio::time::Instant;
 
 use crate::end::{Close, code};
-use crate::kick::Kick;
+use crate::steer::Steer;
 use crate::tls::Alpn;
 
 /// Connections of one identity at once: its links, and one that an outage has made stale. A fifth
@@ -32,6 +32,7 @@ struct Entry {
     alpn: Alpn,
     since: Instant,
     conn: quinn::Connection,
+    steer: Arc<Steer>,
 }
 
 impl Live {
@@ -40,7 +41,7 @@ impl Live {
         self: &Arc<Self>,
         peer: PeerId,
         alpn: Alpn,
-        conn: &quinn::Connection,
+        (conn, steer): (&quinn::Connection, &Arc<Steer>),
     ) -> Option<Member> {
         let mut table = self.table();
         if alpn == Alpn::Join && table.joins() >= JOINS {
@@ -57,6 +58,7 @@ impl Live {
             alpn,
             since: Instant::now(),
             conn: conn.clone(),
+            steer: steer.clone(),
         });
         Some(Member {
             live: self.clone(),
@@ -98,10 +100,7 @@ impl Table {
 
 fn evict_stalest(entries: &mut Vec<Entry>) {
     let now = Instant::now();
-    let silence = |entry: &Entry| {
-        let kick = Kick::of(&entry.conn)?;
-        kick.unheard(now.into_std())
-    };
+    let silence = |entry: &Entry| entry.steer.unheard(now.into_std());
     let stalest = (0..entries.len()).max_by_key(|i| {
         let entry = &entries[*i];
         silence(entry).unwrap_or_else(|| now - entry.since)

@@ -1,6 +1,7 @@
 //! Frames on their way into QUIC: one per lane at most, the first lane first.
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -8,8 +9,10 @@ use karez_protocol::limits::FRAME_MAX;
 use karez_protocol::session::Lane;
 use quinn::{ConnectionError, SendStream};
 
+use crate::config::LinkConfig;
 use crate::end::End;
 use crate::lane::{LANES, Room, index, stream_priority, tag};
+use crate::steer::Steer;
 
 /// What each lane may have unacknowledged beyond the lane below it: two frames, so that bulk
 /// never takes the room of something more urgent.
@@ -20,6 +23,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<SendStream, ConnectionError>> 
 /// The sending half of all lanes.
 pub(crate) struct Outbox {
     conn: quinn::Connection,
+    steer: Arc<Steer>,
     lanes: [LaneOut; 5],
     uncommitted: u64,
     window_max: u64,
@@ -35,12 +39,13 @@ struct LaneOut {
 }
 
 impl Outbox {
-    pub(crate) fn new(conn: quinn::Connection, uncommitted: u32, window_max: u32) -> Self {
+    pub(crate) fn new(conn: quinn::Connection, steer: Arc<Steer>, config: &LinkConfig) -> Self {
         Self {
             conn,
+            steer,
             lanes: Default::default(),
-            uncommitted: uncommitted.into(),
-            window_max: window_max.into(),
+            uncommitted: config.uncommitted.into(),
+            window_max: config.send_window_max.into(),
             window_set: 0,
         }
     }
@@ -108,8 +113,8 @@ impl Outbox {
     /// the first blocked lane, because quinn wakes all blocked lanes whenever it is not reached.
     fn set_window(&mut self, lane: Lane) {
         let above = u64::from(4 - tag(lane)) * LANE_MARGIN;
-        let cwnd = self.conn.stats().path.cwnd;
-        let window = cwnd.saturating_add(self.uncommitted).min(self.window_max) + above;
+        let window = self.steer.outstanding();
+        let window = window.saturating_add(self.uncommitted).min(self.window_max) + above;
         if window != self.window_set {
             self.window_set = window;
             self.conn.set_send_window(window);

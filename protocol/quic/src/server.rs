@@ -9,7 +9,7 @@ use std::time::Duration;
 use karez_protocol::Retry;
 use karez_protocol::id::PeerId;
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{EndpointConfig, Incoming};
+use quinn::{Connecting, ConnectionError, EndpointConfig, Incoming};
 use quinn_proto::HashedConnectionIdGenerator;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +22,8 @@ use crate::end::{Close, code, printable};
 use crate::identity::{Identity, peer_of};
 use crate::live::Live;
 use crate::net::Net;
+use crate::socket::PacedSocket;
+use crate::steer::{Memory, Steer};
 use crate::tls::{self, Alpn};
 
 /// Above so many handshakes under way a caller must first prove its address (RFC 9000 section
@@ -110,17 +112,18 @@ impl Server {
     ) -> Result<Self, SetupError> {
         let mut server = tls::server_config(net, identity).map_err(|e| SetupError::tls(&e))?;
         server
-            .transport_config(config.transport(addr))
             .max_incoming(HALF_OPEN_MAX)
             .incoming_buffer_size(UNSEEN_BYTES.0)
             .incoming_buffer_size_total(UNSEEN_BYTES.1);
-        let endpoint = endpoint(net, addr, identity, Some(server))?;
+        let (endpoint, socket) = endpoint(net, addr, identity, Some(server.clone()))?;
         let (stop, stopped) = watch::channel(());
         let (accepted, queue) = mpsc::channel(BACKLOG);
         let live = Arc::new(Live::default());
         let door = Arc::new(Door {
             net: net.clone(),
             config: config.clone(),
+            server,
+            socket,
             admit,
             live: live.clone(),
             accepted,
@@ -179,7 +182,7 @@ pub(crate) fn endpoint(
     addr: SocketAddr,
     identity: &Identity,
     server: Option<quinn::ServerConfig>,
-) -> Result<quinn::Endpoint, SetupError> {
+) -> Result<(quinn::Endpoint, Arc<PacedSocket>), SetupError> {
     let cid_key = identity.cid_key();
     let mut config = EndpointConfig::new(identity.reset_key());
     config
@@ -187,14 +190,18 @@ pub(crate) fn endpoint(
         .rng_seed(Some(net.random()))
         .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(cid_key)));
     let broken = |cause| SetupError::Socket { addr, cause };
-    let socket = net.bind(addr).map_err(broken)?;
-    quinn::Endpoint::new_with_abstract_socket(config, server, socket, net.runtime()).map_err(broken)
+    let socket = PacedSocket::new(net.bind(addr).map_err(broken)?);
+    let endpoint =
+        quinn::Endpoint::new_with_abstract_socket(config, server, socket.clone(), net.runtime());
+    Ok((endpoint.map_err(broken)?, socket))
 }
 
 /// What every handshake needs.
 struct Door {
     net: Arc<dyn Net>,
     config: LinkConfig,
+    server: quinn::ServerConfig,
+    socket: Arc<PacedSocket>,
     admit: Arc<dyn Admit>,
     live: Arc<Live>,
     accepted: mpsc::Sender<Connection>,
@@ -234,7 +241,8 @@ impl HalfOpen {
     async fn run(self, incoming: Incoming) {
         let remote = incoming.remote_address();
         let door = self.0.clone();
-        let handshake = async { incoming.accept()?.await };
+        let (steer, connecting) = door.begin(incoming);
+        let handshake = async { connecting?.await };
         let conn = match timeout(HANDSHAKE_MAX, handshake).await {
             Ok(Ok(conn)) => conn,
             Ok(Err(error)) => {
@@ -242,7 +250,7 @@ impl HalfOpen {
             }
             Err(_) => return debug!(%remote, "handshake not finished in time"),
         };
-        match door.judge(&conn) {
+        match door.judge(&conn, &steer) {
             Ok(connection) => {
                 // Fails only when the server is gone; the connection then closes itself.
                 drop(door.accepted.send(connection).await);
@@ -262,7 +270,20 @@ impl Drop for HalfOpen {
 }
 
 impl Door {
-    fn judge(&self, conn: &quinn::Connection) -> Result<Connection, Close> {
+    fn begin(&self, incoming: Incoming) -> (Arc<Steer>, Result<Connecting, ConnectionError>) {
+        let remote = incoming.remote_address();
+        let steer = self.config.steer(remote, Memory::default());
+        let mut transport = self.config.transport(remote, steer.clone());
+        // The socket is shared: what paces one connection cannot say how many packets go at once.
+        transport.enable_segmentation_offload(false);
+        let mut server = self.server.clone();
+        server.transport_config(Arc::new(transport));
+        let accept = || incoming.accept_with(Arc::new(server));
+        let connecting = self.socket.steered(&steer, accept);
+        (steer, connecting)
+    }
+
+    fn judge(&self, conn: &quinn::Connection, steer: &Arc<Steer>) -> Result<Connection, Close> {
         let broken = Close::new(code::BAD_FRAME, "the handshake named no key or no protocol");
         let (peer, alpn) = who(conn).ok_or(broken)?;
         match self.admit.admit(&peer, alpn) {
@@ -272,14 +293,14 @@ impl Door {
         }
         let member = self
             .live
-            .enter(peer, alpn, conn)
+            .enter(peer, alpn, (conn, steer))
             .ok_or_else(too_many_joins)?;
         if alpn == Alpn::Join {
             self.limit_join(conn.clone());
         }
         let seed = self.net.random();
         Ok(Connection::new(
-            conn.clone(),
+            (conn.clone(), steer.clone()),
             (peer, alpn),
             &self.config,
             seed,

@@ -1,10 +1,11 @@
 //! The two sessions: one sends chunks for ever, the other notes when they come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use karez_protocol::limits::HAVE_INTERVAL;
 use karez_protocol::priority::Class;
 use karez_quic::{Lane, Room, Session, SessionEnd};
 use tokio::time::Instant;
@@ -13,6 +14,8 @@ use tokio::time::Instant;
 pub(super) const CHUNK: u64 = 32 * 1024;
 /// Bytes of a STAT frame.
 const STAT: usize = 1000;
+/// Bytes of a have-set of one segment.
+const HAVE: usize = 48;
 /// Number and nothing else.
 const HEADER: usize = 8;
 
@@ -33,7 +36,7 @@ pub(super) struct State {
     /// Chunks that came again.
     pub(super) resent: u64,
     /// STAT frames not yet given to a connection.
-    waiting: Vec<u64>,
+    waiting: VecDeque<u64>,
     /// When each STAT frame was made and when it came.
     pub(super) stat: BTreeMap<u64, (Duration, Option<Duration>)>,
     /// Sessions opened.
@@ -48,7 +51,7 @@ impl Traffic {
             have: BTreeSet::new(),
             arrivals: Vec::new(),
             resent: 0,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             stat: BTreeMap::new(),
             sessions: 0,
         })))
@@ -69,7 +72,7 @@ impl Traffic {
         let number = state.stat.len() as u64;
         let now = state.now();
         state.stat.insert(number, (now, None));
-        state.waiting.push(number);
+        state.waiting.push_back(number);
     }
 
     /// A clinic's session on a fresh connection: it begins with the first chunk that is missing,
@@ -83,7 +86,10 @@ impl Traffic {
     }
 
     pub(super) fn tank(&self) -> Tank {
-        Tank(self.clone())
+        Tank {
+            traffic: self.clone(),
+            say_at: None,
+        }
     }
 }
 
@@ -107,7 +113,7 @@ impl Session for Pump {
     fn poll_transmit(&mut self, room: Room) -> Option<(Lane, Bytes)> {
         let mut state = self.traffic.state();
         if room.has(STAT_LANE)
-            && let Some(number) = state.waiting.pop()
+            && let Some(number) = state.waiting.pop_front()
         {
             return Some((STAT_LANE, frame(number, STAT)));
         }
@@ -136,8 +142,11 @@ fn frame(number: u64, length: usize) -> Bytes {
     frame.freeze()
 }
 
-/// Receives.
-pub(super) struct Tank(Traffic);
+/// Receives, and says now and then what it has, as a hub does.
+pub(super) struct Tank {
+    traffic: Traffic,
+    say_at: Option<Instant>,
+}
 
 impl Session for Tank {
     fn frame(&mut self, lane: Lane, frame: Bytes) -> Result<(), SessionEnd> {
@@ -145,8 +154,10 @@ impl Session for Tank {
             return Ok(());
         };
         let number = u64::from_le_bytes(*number);
-        let mut state = self.0.state();
+        let mut state = self.traffic.state();
         let now = state.now();
+        self.say_at
+            .get_or_insert_with(|| Instant::now() + HAVE_INTERVAL);
         if lane == STAT_LANE {
             if let Some((_, came)) = state.stat.get_mut(&number) {
                 came.get_or_insert(now);
@@ -159,12 +170,17 @@ impl Session for Tank {
         Ok(())
     }
 
-    fn poll_transmit(&mut self, _: Room) -> Option<(Lane, Bytes)> {
-        None
+    fn poll_transmit(&mut self, room: Room) -> Option<(Lane, Bytes)> {
+        let due = self.say_at.is_some_and(|at| at <= Instant::now());
+        if !due || !room.has(Lane::Control) {
+            return None;
+        }
+        self.say_at = None;
+        Some((Lane::Control, frame(0, HAVE)))
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.say_at
     }
 
     fn handle_timeout(&mut self) {}
