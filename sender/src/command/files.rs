@@ -26,6 +26,14 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Whether it is a zip archive (its local file header signature, APPNOTE.TXT 4.3.7).
+    pub(super) fn is_zip(&self) -> bool {
+        let mut start = [0; 4];
+        self.length >= 4 && self.file.read_at(0, &mut start).is_ok() && start == *b"PK\x03\x04"
+    }
+}
+
 impl Read for Source {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let left = self.length - self.at;
@@ -152,6 +160,8 @@ mod tests {
                 "missing unreadable"
             ]
         );
+        std::fs::write(root.path().join("z"), "PK\x03\x04...").unwrap();
+        assert!(Source::open(&root.path().join("z")).unwrap().is_zip());
         let mut text = String::new();
         let mut source = Source::open(&root.path().join("b/x")).unwrap();
         source.read_to_string(&mut text).unwrap();

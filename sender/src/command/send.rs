@@ -94,6 +94,10 @@ impl Send {
 
     async fn one(&self, to: &mut Reached, path: &Path, tally: &mut Tally) -> Result<(), Failure> {
         let source = Source::open(path).map_err(|error| unreadable(path, &error))?;
+        if source.is_zip() {
+            return Err(Failure::new("a zip archive is not unpacked here")
+                .fix("Unpack it, and give the folder"));
+        }
         let folder = std::path::absolute(path).ok();
         let folder = folder
             .as_deref()
