@@ -31,6 +31,7 @@ mod estimate;
 mod pack;
 mod part;
 mod plan;
+mod self_test;
 mod source;
 mod unpack;
 
@@ -42,5 +43,6 @@ pub use part::{
     UnknownLevel,
 };
 pub use plan::{HeadPlan, InstanceInfo, PartPlan, Plan, plan};
+pub use self_test::{SelfTestFailed, self_test};
 pub use source::ByteSource;
 pub use unpack::{UnpackError, Unpacker};

@@ -1,3 +1,5 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use thiserror::Error;
 
 use crate::codec::{self, Corrupt, State};
@@ -70,10 +72,10 @@ impl Unpacker {
             before.push((next, fetch(next).map_err(UnpackError::Fetch)?));
         }
         for (_, part) in before.iter().rev() {
-            let (_, left) = codec::decode(part.codec, &part.packed, part.raw_len, state)?;
+            let (_, left) = decode(part, state)?;
             state = Some(left.ok_or(UnpackError::Chain)?);
         }
-        let (raw, left) = codec::decode(part.codec, &part.packed, part.raw_len, state)?;
+        let (raw, left) = decode(part, state)?;
         if let Some(state) = left {
             self.keep(at, state);
         }
@@ -89,4 +91,10 @@ impl Unpacker {
             self.cache.remove(0);
         }
     }
+}
+
+/// A panic in a codec is a damaged part, too.
+fn decode(part: &PackedPart, state: Option<State>) -> Result<(Vec<u8>, Option<State>), Corrupt> {
+    let decode = || codec::decode(part.codec, &part.packed, part.raw_len, state);
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or(Err(Corrupt))
 }

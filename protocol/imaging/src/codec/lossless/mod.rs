@@ -4,31 +4,36 @@ mod jpeg;
 
 use super::lepton::items;
 use super::{Corrupt, State, bytes, colour, gray, varint};
-use crate::part::{Level, PART_RAW_MAX};
+use crate::part::Level;
 use crate::plan::Pixels;
 use jpeg::Header;
 
 const FRAMES_MAX: usize = 1 << 12;
+/// Samples of one part: they are held several times over.
+const SAMPLES_MAX: usize = 4 << 20;
 
-/// One frame: an item's bytes around its scan.
-struct Frame<'a> {
-    before: &'a [u8],
-    after: &'a [u8],
+/// One frame: its JPEG file, often one item, sometimes cut into several.
+struct Frame {
+    /// Lengths of its items but the last.
+    cuts: Vec<usize>,
+    jpeg: Vec<u8>,
     header: Header,
+    /// Length of the scan.
+    scan: usize,
     samples: Vec<u16>,
 }
 
-/// count | signed | per frame: bytes before and after its scan | packed length of these | these |
-/// the samples' stream
+/// count | signed | per frame: number of cuts, these, bytes before and after its scan |
+/// packed length of these bytes | these | the samples' stream
 pub(crate) fn encode(raw: &[u8], level: Level, state: Option<&State>) -> Option<Vec<u8>> {
-    let frames: Vec<Frame<'_>> = items(raw)?
+    let frames: Vec<Frame> = join(raw)?
         .into_iter()
-        .map(|item| frame(raw, item))
+        .map(Frame::new)
         .collect::<Option<_>>()?;
     let first = &frames.first()?.header;
     let samples: usize = frames.iter().map(|f| f.samples.len()).sum();
     let alike = frames.iter().all(|f| is_alike(&f.header, first));
-    if !alike || samples * 2 > PART_RAW_MAX || frames.len() > FRAMES_MAX {
+    if !alike || samples > SAMPLES_MAX || frames.len() > FRAMES_MAX {
         return None;
     }
     let signed = first.precision == 16 && is_signed(&frames);
@@ -37,12 +42,14 @@ pub(crate) fn encode(raw: &[u8], level: Level, state: Option<&State>) -> Option<
     varint::put(&mut out, frames.len() as u64);
     out.push(u8::from(signed));
     for frame in &frames {
-        // The item's length follows from the rest.
-        around.extend_from_slice(&frame.before[..4]);
-        around.extend_from_slice(&frame.before[8..]);
-        around.extend_from_slice(frame.after);
-        varint::put(&mut out, frame.before.len() as u64 - 4);
-        varint::put(&mut out, frame.after.len() as u64);
+        let (before, rest) = frame.jpeg.split_at(frame.header.scan);
+        let after = &rest[frame.scan..];
+        varint::put(&mut out, frame.cuts.len() as u64);
+        for &n in frame.cuts.iter().chain(&[before.len(), after.len()]) {
+            varint::put(&mut out, n as u64);
+        }
+        around.extend_from_slice(before);
+        around.extend_from_slice(after);
     }
     let packed = bytes::encode(&around, &[], 19)?;
     varint::put(&mut out, packed.len() as u64);
@@ -52,14 +59,7 @@ pub(crate) fn encode(raw: &[u8], level: Level, state: Option<&State>) -> Option<
         .iter()
         .flat_map(|f| to_bytes(&f.samples, pixels.bytes))
         .collect();
-    let stream = match (first.components, state) {
-        (1, None) => gray::encode(&native, &pixels, 0, level, None),
-        (1, Some(State::Gray(state))) => gray::encode(&native, &pixels, 0, level, Some(state)),
-        (3, None) => colour::encode(&native, &pixels, 0, level, None),
-        (3, Some(State::Colour(state))) => colour::encode(&native, &pixels, 0, level, Some(state)),
-        _ => None,
-    }?;
-    out.extend_from_slice(&stream);
+    out.extend_from_slice(&pack_samples(&native, &pixels, level, state)?);
     Some(out)
 }
 
@@ -72,66 +72,142 @@ pub(crate) fn decode(
     let count = varint::take_u32(&mut stream, FRAMES_MAX as u32)? as usize;
     let (&signed, rest) = stream.split_first().ok_or(Corrupt)?;
     stream = rest;
-    let mut lengths = Vec::new();
-    for _ in 0..count {
-        let before = varint::take_u32(&mut stream, raw_len as u32)? as usize;
-        lengths.push((
-            before,
-            varint::take_u32(&mut stream, raw_len as u32)? as usize,
-        ));
-    }
-    let total: usize = lengths.iter().map(|(before, after)| before + after).sum();
+    let shapes: Vec<Around> = (0..count)
+        .map(|_| Around::take(&mut stream, raw_len))
+        .collect::<Result<_, _>>()?;
+    let total: usize = shapes.iter().map(|s| s.before + s.after).sum();
     let packed_len = varint::take_u32(&mut stream, u32::MAX)? as usize;
     let (around, stream) = stream.split_at_checked(packed_len).ok_or(Corrupt)?;
     if total > raw_len {
         return Err(Corrupt);
     }
     let around = bytes::decode(around, &[], total)?;
-    let mut pieces = Vec::new();
     let mut rest = around.as_slice();
-    for (before, after) in lengths {
-        let (piece, others) = rest.split_at(before);
-        let (after, others) = others.split_at(after);
+    let mut pieces = Vec::new();
+    for shape in &shapes {
+        let (before, others) = rest.split_at(shape.before);
+        let (after, others) = others.split_at(shape.after);
         rest = others;
-        let header = Header::parse(piece.get(4..).ok_or(Corrupt)?).ok_or(Corrupt)?;
-        pieces.push((piece, after, header));
+        pieces.push((before, after, Header::parse(before).ok_or(Corrupt)?));
     }
     let (_, _, first) = pieces.first().ok_or(Corrupt)?;
-    if !pieces.iter().all(|(_, _, header)| is_alike(header, first)) {
-        return Err(Corrupt);
-    }
-    let (pixels, per_frame) = (
-        pixels(first, signed == 1),
-        first.height * first.width * first.components,
-    );
-    let native_len = per_frame * count * usize::from(pixels.bytes);
+    let pixels = pixels(first, signed == 1);
+    let frame_len = first.height * first.width * first.components * usize::from(pixels.bytes);
     // Each sample took at least one bit of the raw bytes.
-    if native_len > PART_RAW_MAX || per_frame * count > raw_len.saturating_mul(8) {
+    let most = raw_len.saturating_mul(16).min(2 * SAMPLES_MAX);
+    let alike = pieces.iter().all(|(_, _, header)| is_alike(header, first));
+    if !alike || frame_len * count > most {
         return Err(Corrupt);
     }
-    let (native, state) = unpack_samples(stream, native_len, first.components, state)?;
+    let (native, state) = unpack_samples(stream, frame_len * count, first.components, state)?;
     let mut raw = Vec::with_capacity(raw_len);
-    for ((before, after, header), native) in pieces
-        .iter()
-        .zip(native.chunks_exact(per_frame * usize::from(pixels.bytes)))
-    {
+    let frames = native.chunks_exact(frame_len);
+    for (((before, after, header), shape), native) in pieces.iter().zip(&shapes).zip(frames) {
         let scan = header
             .encode(&from_bytes(native, pixels.bytes))
             .ok_or(Corrupt)?;
-        let len = before.len() - 4 + scan.len() + after.len();
-        if raw.len() + 8 + len > raw_len {
-            return Err(Corrupt);
-        }
-        raw.extend_from_slice(&before[..4]);
-        raw.extend_from_slice(&(len as u32).to_le_bytes());
-        raw.extend_from_slice(&before[4..]);
-        raw.extend_from_slice(&scan);
-        raw.extend_from_slice(after);
+        shape.put_items(
+            &[before, scan.as_slice(), after].concat(),
+            raw_len,
+            &mut raw,
+        )?;
     }
     if raw.len() == raw_len {
         Ok((raw, state))
     } else {
         Err(Corrupt)
+    }
+}
+
+/// How a frame's file lies around its scan and in items.
+struct Around {
+    cuts: Vec<usize>,
+    before: usize,
+    after: usize,
+}
+
+impl Around {
+    fn take(from: &mut &[u8], raw_len: usize) -> Result<Self, Corrupt> {
+        let max = raw_len as u32;
+        let count = varint::take_u32(from, max / 8)?;
+        let mut next = || Ok(varint::take_u32(from, max)? as usize);
+        let cuts = (0..count).map(|_| next()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            cuts,
+            before: next()?,
+            after: next()?,
+        })
+    }
+
+    fn put_items(&self, jpeg: &[u8], raw_len: usize, raw: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let mut rest = jpeg;
+        let last = jpeg
+            .len()
+            .checked_sub(self.cuts.iter().sum())
+            .ok_or(Corrupt)?;
+        for &len in self.cuts.iter().chain(&[last]) {
+            let (item, others) = rest.split_at(len);
+            rest = others;
+            if raw.len() + 8 + len > raw_len {
+                return Err(Corrupt);
+            }
+            raw.extend_from_slice(&[0xFE, 0xFF, 0x00, 0xE0]);
+            raw.extend_from_slice(&(len as u32).to_le_bytes());
+            raw.extend_from_slice(item);
+        }
+        Ok(())
+    }
+}
+
+/// The items' values joined to files: one starts where an item starts like one.
+fn join(raw: &[u8]) -> Option<Vec<(Vec<usize>, Vec<u8>)>> {
+    let mut files: Vec<(Vec<usize>, Vec<u8>)> = Vec::new();
+    for (start, end) in items(raw)? {
+        let item = &raw[start..end];
+        if item.starts_with(&[0xFF, 0xD8]) {
+            files.push((Vec::new(), Vec::new()));
+        }
+        let (lengths, jpeg) = files.last_mut()?;
+        lengths.push(item.len());
+        jpeg.extend_from_slice(item);
+    }
+    for (lengths, _) in &mut files {
+        lengths.pop();
+    }
+    Some(files)
+}
+
+impl Frame {
+    /// Only when the same bytes come out again.
+    fn new((cuts, jpeg): (Vec<usize>, Vec<u8>)) -> Option<Self> {
+        let header = Header::parse(&jpeg)?;
+        if header.components == 3 && header.precision > 8 {
+            return None;
+        }
+        let (samples, scan) = header.decode(&jpeg)?;
+        let same = header.encode(&samples)? == jpeg.get(header.scan..header.scan + scan)?;
+        same.then_some(Self {
+            cuts,
+            jpeg,
+            header,
+            scan,
+            samples,
+        })
+    }
+}
+
+fn pack_samples(
+    native: &[u8],
+    pixels: &Pixels,
+    level: Level,
+    state: Option<&State>,
+) -> Option<Vec<u8>> {
+    match (pixels.samples, state) {
+        (1, None) => gray::encode(native, pixels, 0, level, None),
+        (1, Some(State::Gray(state))) => gray::encode(native, pixels, 0, level, Some(state)),
+        (3, None) => colour::encode(native, pixels, 0, level, None),
+        (3, Some(State::Colour(state))) => colour::encode(native, pixels, 0, level, Some(state)),
+        _ => None,
     }
 }
 
@@ -159,32 +235,12 @@ fn unpack_samples(
     Ok((native, State::Colour(Box::new(colour))))
 }
 
-/// Only when the same bytes come out again.
-fn frame(raw: &[u8], (start, end): (usize, usize)) -> Option<Frame<'_>> {
-    let jpeg = &raw[start..end];
-    let header = Header::parse(jpeg)?;
-    if header.components == 3 && header.precision > 8 {
-        return None;
-    }
-    let (samples, len) = header.decode(jpeg)?;
-    let (scan, after) = jpeg[header.scan..].split_at_checked(len)?;
-    if header.encode(&samples)? != scan {
-        return None;
-    }
-    Some(Frame {
-        before: &raw[start - 8..start + header.scan],
-        after,
-        header,
-        samples,
-    })
-}
-
 fn is_alike(a: &Header, b: &Header) -> bool {
     (a.height, a.width, a.components, a.precision) == (b.height, b.width, b.components, b.precision)
 }
 
 /// Two's complement shows as values near both ends and none in the middle.
-fn is_signed(frames: &[Frame<'_>]) -> bool {
+fn is_signed(frames: &[Frame]) -> bool {
     let all = || frames.iter().flat_map(|f| &f.samples);
     all().any(|&s| s >= 0xE000)
         && all().any(|&s| s < 0x2000)
@@ -219,4 +275,52 @@ fn from_bytes(native: &[u8], bytes: u8) -> Vec<u16> {
         .chunks_exact(2)
         .map(|b| u16::from_le_bytes([b[0], b[1]]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of 16 x 12 samples of 8 bits with every predictor, by our own encoder.
+    fn made(predictor: u8, restart: u8, frame: u16) -> Vec<u8> {
+        let mut jpeg = vec![
+            0xFF, 0xD8, 0xFF, 0xC3, 0, 11, 8, 0, 12, 0, 16, 1, 1, 0x11, 0,
+        ];
+        jpeg.extend([
+            0xFF, 0xC4, 0, 28, 0, 0, 0, 1, 5, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ]);
+        jpeg.extend([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        jpeg.extend([0xFF, 0xDD, 0, 4, 0, restart * 16]);
+        jpeg.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, predictor, 0, 0]);
+        let header = Header::parse(&jpeg).unwrap();
+        let samples: Vec<u16> = (0..192)
+            .map(|i| (i % 16 * 11 + i / 16 * 3 + i * i % 7 + frame) & 255)
+            .collect();
+        jpeg.extend(header.encode(&samples).unwrap());
+        jpeg.extend([0xFF, 0xD9]);
+        jpeg
+    }
+
+    fn item(value: &[u8]) -> Vec<u8> {
+        let len = (value.len() as u32).to_le_bytes();
+        [&[0xFE, 0xFF, 0x00, 0xE0], len.as_slice(), value].concat()
+    }
+
+    #[test]
+    fn every_predictor_is_restored_from_its_samples() {
+        for predictor in 1..=7 {
+            for restart in [0, 3] {
+                let mut state = None;
+                for frame in 0..3 {
+                    let jpeg = made(predictor, restart, frame);
+                    let (a, b) = jpeg.split_at(70);
+                    let raw = [item(&made(predictor, restart, 9)), item(a), item(b)].concat();
+                    let packed = encode(&raw, Level::Mid, state.as_ref()).unwrap();
+                    let (back, next) = decode(&packed, raw.len(), state).unwrap();
+                    assert!(back == raw);
+                    state = Some(next);
+                }
+            }
+        }
+    }
 }
