@@ -114,6 +114,7 @@ fn no_canary_is_found_anywhere() {
     pair.wait_stored(Duration::from_secs(30));
     let mut found = search(pair.sender.data(), &canaries);
     found.extend(search(pair.receiver.data(), &canaries));
+    found.extend(search(&pair.scratch().join("tmp"), &canaries));
     for daemon in [&pair.sender, &pair.receiver] {
         let status = daemon.status().to_string();
         let plain = texts(&run(daemon_name(daemon, &pair), daemon.data(), &["status"]));

@@ -151,6 +151,10 @@ impl Daemon {
             .arg("run")
             .args(self.ports())
             .args(&self.extra);
+        // Beside the data, so that what a daemon leaves in its temporary folder can be searched.
+        let temporary = self.data.with_file_name("tmp");
+        std::fs::create_dir_all(&temporary).unwrap();
+        command.env("TMPDIR", temporary);
         if std::env::var_os("RUST_LOG").is_none() {
             command.env("RUST_LOG", "debug");
         }

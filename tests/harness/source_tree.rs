@@ -73,10 +73,7 @@ pub fn functions(text: &str) -> Vec<Function> {
         let ends = |l: &&str| l.trim_end().ends_with(';') && l.starts_with(indent);
         let rest = &lines[index..];
         let body = rest.iter().position(|l| **l == close);
-        let declared = rest
-            .iter()
-            .take_while(|l| !l.contains('{'))
-            .any(ends);
+        let declared = rest.iter().take_while(|l| !l.contains('{')).any(ends);
         if let (Some(last), false) = (body, declared) {
             let length = if line.trim_end().ends_with('}') {
                 1
