@@ -22,9 +22,12 @@ pub(crate) const FULL_CHECK_MAX: Duration = Duration::from_secs(60);
 pub(crate) const SPACE_CHECK: Duration = Duration::from_secs(1);
 /// The reserve is at most this share of the disk: a twentieth.
 pub(crate) const RESERVE_SHARE: u64 = 20;
-/// The first pause after a target did not take an object, and the longest.
+/// The first pause after a target did not take an object, and the longest: so short that it has
+/// the newest STAT study within ten seconds of coming back.
 pub(crate) const TARGET_PAUSE: (Duration, Duration) =
-    (Duration::from_secs(2), Duration::from_secs(300));
+    (Duration::from_secs(2), Duration::from_secs(8));
+/// The longest pause of one that had to be sent an object to say that it takes none.
+pub(crate) const FULL_PAUSE: Duration = Duration::from_secs(300);
 /// An instance up to this long is kept in memory between proof and hand-off.
 pub(crate) const SMALL_INSTANCE: u64 = 8 << 20;
 /// The second worker takes instances up to this long, so that a huge one never delays all others.
@@ -61,7 +64,7 @@ pub(crate) const PACS_IDLE: Duration = Duration::from_secs(10);
 /// An association is not used for longer, so that a changed configuration of the PACS shows.
 pub(crate) const PACS_LIFE: Duration = Duration::from_secs(300);
 /// How long a PACS may take to answer.
-pub(crate) const PACS_SILENCE: Duration = Duration::from_secs(120);
+pub(crate) const PACS_SILENCE: Duration = Duration::from_secs(300);
 /// How long it counts what a PACS said it has of a series.
 pub(crate) const PACS_LISTING: Duration = Duration::from_secs(15);
 /// Series of which that is kept.

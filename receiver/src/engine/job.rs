@@ -53,8 +53,8 @@ pub(crate) enum News {
     Verified,
     /// Bytes are about to go to this target.
     Sending(String),
-    /// They are there.
-    Stored(String, Proof),
+    /// They are there; with what counts of them there, if they have just been sent.
+    Stored(String, Proof, Option<Fingerprint>),
     /// A person must look at it: at this target, or, with an empty name, before any.
     Parked(String, String),
     /// The target does not take anything now.

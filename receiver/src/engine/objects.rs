@@ -28,8 +28,15 @@ pub(crate) enum Standing {
     New,
     /// These bytes were, and no others.
     Ours,
-    /// Others were.
-    Other,
+    /// Others were: which, when only one version was and its content is known.
+    Other(Option<Version>),
+}
+
+/// Bytes that a target was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) content: Fingerprint,
 }
 
 /// UIDs that workers are busy with.
@@ -56,7 +63,7 @@ impl Engine {
         match self.given(&claim.target, object) {
             None => Standing::New,
             Some(given) if !given.contested && given.last == Some(fingerprint) => Standing::Ours,
-            Some(_) => Standing::Other,
+            Some(given) => Standing::Other(version(given)),
         }
     }
 
@@ -67,9 +74,31 @@ impl Engine {
         let other = |last: Fingerprint| last != fingerprint;
         let given = Given {
             last: Some(fingerprint),
+            content: before.and_then(|b| b.content.filter(|_| b.last == Some(fingerprint))),
             contested: before.is_some_and(|b| b.contested || b.last.is_some_and(other)),
         };
         (before != Some(given)).then(|| Entry::Given {
+            target: target.to_owned(),
+            object,
+            given,
+        })
+    }
+
+    /// The target has them: their content.
+    pub(super) fn gave(
+        &self,
+        whose: (PeerId, Place),
+        target: &str,
+        content: Fingerprint,
+    ) -> Option<Entry> {
+        let (object, fingerprint) = self.claimed(whose, target)?;
+        let before = self.given(target, object)?;
+        let given = Given {
+            content: Some(content),
+            ..before
+        };
+        let changed = given != before && before.last == Some(fingerprint);
+        changed.then(|| Entry::Given {
             target: target.to_owned(),
             object,
             given,
@@ -82,6 +111,7 @@ impl Engine {
         let before = self.given(target, object)?;
         let given = Given {
             last: None,
+            content: None,
             ..before
         };
         Some(Entry::Given {
@@ -108,4 +138,13 @@ impl Engine {
         let counts = given.contested || given.last.is_some();
         counts.then_some(*given)
     }
+}
+
+fn version(given: Given) -> Option<Version> {
+    let (fingerprint, content) = (given.last?, given.content?);
+    let version = Version {
+        fingerprint,
+        content,
+    };
+    (!given.contested).then_some(version)
 }

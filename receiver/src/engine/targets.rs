@@ -138,18 +138,19 @@ impl Engine {
     }
 
     /// A target did not take an instance, and would not take another.
-    pub(super) fn target_is_down(&mut self, name: &str, why: String) {
+    pub(super) fn target_is_down(&mut self, name: &str, why: String, longest: Duration) {
         let now = self.now();
         let Some(at) = self.targets.0.get_mut(name) else {
             return;
         };
-        let (first, longest) = TARGET_PAUSE;
-        let wait = match &at.health {
+        let (wait, before) = match &at.health {
             Health::Paused => return,
-            Health::Up => first,
-            Health::Down { pause, .. } => *pause,
+            Health::Up => (TARGET_PAUSE.0, ""),
+            Health::Down { pause, why, .. } => ((*pause).min(longest), why.as_str()),
         };
-        warn!(target_name = name, why, "a target takes nothing now");
+        if before != why {
+            warn!(target_name = name, why, "a target takes nothing now");
+        }
         at.health = Health::Down {
             why,
             until: now + wait,

@@ -8,7 +8,7 @@ use tracing::debug;
 
 use super::Engine;
 use super::work::answered;
-use crate::limits::{BROKEN_IN_A_ROW, TROUBLE_PAUSE, TROUBLE_ROUNDS};
+use crate::limits::{BROKEN_IN_A_ROW, FULL_PAUSE, TROUBLE_PAUSE, TROUBLE_ROUNDS};
 use crate::registry::{Place, Step};
 
 /// What a target did.
@@ -99,7 +99,7 @@ impl Engine {
         });
         self.queue.retry_later(now, pause);
         if ill {
-            self.target_is_down(target, why);
+            self.target_is_down(target, why, FULL_PAUSE);
         }
         answered(done);
     }

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::job::Report;
 use super::queue::Key;
 use super::{Engine, Express, Job, JobTarget, News, Outcome, Troubled};
-use crate::limits::{EXPRESS_INSTANCE, LACK_RETRY};
+use crate::limits::{EXPRESS_INSTANCE, LACK_RETRY, TARGET_PAUSE};
 use crate::registry::{Entry, HandOff, Place, Step};
 
 /// How long an instance is left alone after the store did not give it.
@@ -127,7 +127,7 @@ impl Engine {
                 return answered(done);
             }
             News::Down(target, why) => {
-                self.target_is_down(&target, why);
+                self.target_is_down(&target, why, TARGET_PAUSE.1);
                 return answered(done);
             }
             News::Through => return answered(done),
@@ -145,7 +145,11 @@ impl Engine {
                 given.into_iter().for_each(|entry| self.stage(entry));
                 (target, Step::Sending)
             }
-            News::Stored(target, proof) => (target, Step::Stored(proof)),
+            News::Stored(target, proof, content) => {
+                let given = content.and_then(|content| self.gave((peer, place), &target, content));
+                given.into_iter().for_each(|entry| self.stage(entry));
+                (target, Step::Stored(proof))
+            }
             News::Parked(target, reason) => (target, Step::Parked(reason)),
         };
         match self.hand_off(peer, place, target, step) {

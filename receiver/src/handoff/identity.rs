@@ -4,6 +4,9 @@
 use karez_dimse::Uid;
 use karez_dimse::part10::{Head, NoHead};
 use karez_imaging::plan;
+use karez_protocol::id::Fingerprint;
+
+use super::Item;
 
 /// An instance as DICOM names it, and where its data set begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,5 +71,138 @@ impl Identity {
     #[must_use]
     pub fn has_series(&self) -> bool {
         !self.study.is_empty() && !self.series.is_empty()
+    }
+}
+
+/// What counts of an instance at a PACS: its data set, and how that is written (FIELD T1).
+pub(crate) struct Content(Option<Counting>);
+
+struct Counting {
+    /// Bytes before the data set that are still to be passed over.
+    head: u64,
+    hasher: blake3::Hasher,
+}
+
+impl Content {
+    /// That of an item, whose bytes follow; nothing when DICOM has no name for it.
+    pub(super) fn of(item: &Item) -> Self {
+        Self(item.identity.as_ref().ok().map(|identity| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(identity.transfer_syntax.as_str().as_bytes());
+            hasher.update(&[0]);
+            let head = identity.data_set;
+            Counting { head, hasher }
+        }))
+    }
+
+    /// The next bytes.
+    pub(super) fn take(&mut self, piece: &[u8]) {
+        let Some(counting) = &mut self.0 else {
+            return;
+        };
+        let skip = usize::try_from(counting.head).unwrap_or(usize::MAX);
+        let skip = skip.min(piece.len());
+        counting.head -= skip as u64;
+        counting
+            .hasher
+            .update(piece.get(skip..).unwrap_or_default());
+    }
+
+    /// Its BLAKE3.
+    pub(super) fn finish(self) -> Option<Fingerprint> {
+        let counting = self.0?;
+        Some(Fingerprint(*counting.hasher.finalize().as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use karez_dimse::part10::Meta;
+    use karez_dimse::uid::{CT_STORAGE, EXPLICIT_LE, MR_STORAGE};
+
+    fn element(group: u16, number: u16, value: &str) -> Vec<u8> {
+        let mut bytes = [group.to_le_bytes(), number.to_le_bytes()].concat();
+        bytes.extend_from_slice(b"UI");
+        bytes.extend((value.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+        bytes
+    }
+
+    fn meta() -> Meta {
+        Meta {
+            sop_class: CT_STORAGE.into(),
+            sop_instance: "1.2.34".into(),
+            transfer_syntax: EXPLICIT_LE.into(),
+        }
+    }
+
+    #[test]
+    fn the_data_set_names_an_instance_and_the_meta_group_where_it_is_silent() {
+        let head = meta().encode();
+        let data_set = [
+            element(8, 0x16, MR_STORAGE),
+            element(8, 0x18, "1.2.3456"),
+            element(0x20, 0xd, "1.22"),
+            element(0x20, 0xe, "1.23"),
+        ];
+        let named = Identity::read(&[head.clone(), data_set.concat()].concat()).unwrap();
+        assert_eq!(named.sop_class.as_str(), MR_STORAGE.trim_matches('\0'));
+        assert_eq!(named.sop_instance.as_str(), "1.2.3456");
+        assert_eq!(
+            (named.study.as_str(), named.series.as_str()),
+            ("1.22", "1.23")
+        );
+        assert_eq!(named.data_set, head.len() as u64);
+        let silent = [head, element(8, 0x60, "CT")].concat();
+        let silent = Identity::read(&silent).unwrap();
+        assert_eq!(silent.sop_instance.as_str(), "1.2.34");
+        assert!(!silent.has_series());
+    }
+
+    #[test]
+    fn t5_what_cannot_be_sent_says_why() {
+        assert_eq!(Identity::read(b"x"), Err(NoIdentity::NotPart10));
+        assert_eq!(Identity::read(&[8; 300]), Err(NoIdentity::NotPart10));
+        let mut bare = meta();
+        bare.sop_instance = Uid::default();
+        let bytes = [bare.encode(), element(8, 0x60, "CT")].concat();
+        assert_eq!(Identity::read(&bytes), Err(NoIdentity::NoUids));
+        let mut bare = meta();
+        bare.transfer_syntax = Uid::default();
+        let bytes = [bare.encode(), element(8, 0x60, "CT")].concat();
+        assert_eq!(Identity::read(&bytes), Err(NoIdentity::NoTransferSyntax));
+    }
+
+    #[test]
+    fn t1_the_same_data_set_behind_another_meta_group_is_the_same_content() {
+        let content = |bytes: &[u8], cut: usize| {
+            let item = Item {
+                clinic: String::new(),
+                study: karez_protocol::id::StudyId([0; 16]),
+                fingerprint: Fingerprint([0; 32]),
+                length: bytes.len() as u64,
+                identity: Identity::read(bytes),
+                other_given: false,
+                released: false,
+                alone: false,
+            };
+            let mut content = Content::of(&item);
+            bytes.chunks(cut).for_each(|piece| content.take(piece));
+            content.finish()
+        };
+        let data_set = element(8, 0x18, "1.2.3456");
+        let ours = [meta().encode(), data_set.clone()].concat();
+        let mut preamble = ours.clone();
+        preamble[5] = 7;
+        assert_eq!(content(&ours, 1000), content(&preamble, 7));
+        let mut other = meta();
+        other.transfer_syntax = "1.2.840.10008.1.2.4.70".into();
+        let other = [other.encode(), data_set].concat();
+        assert_ne!(content(&ours, 1000), content(&other, 1000));
+        assert_ne!(
+            content(&ours, 1000),
+            content(&[&ours[..], &[0]].concat(), 1000)
+        );
     }
 }

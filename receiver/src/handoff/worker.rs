@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use karez_host::Env;
+use karez_protocol::id::Fingerprint;
 use karez_protocol::manifest::Proof;
 use karez_protocol::seal::HubKeys;
 use tracing::{debug, warn};
 
+use super::identity::Content;
 use super::{Delivery, Identity, Item, Look, NoIdentity, TargetError};
 use crate::engine::{
     Claim, Express, Job, JobTarget, Mailbox, Message, News, Outcome, Standing, Trouble,
@@ -78,8 +80,8 @@ impl Worker {
             let item = item(job, target, &identity);
             let handed = self.hand_off(job, target, item, kept.as_deref()).await;
             let outcome = match handed {
-                Ok(proof) => {
-                    let news = News::Stored(target.name.clone(), proof);
+                Ok((proof, content)) => {
+                    let news = News::Stored(target.name.clone(), proof, content);
                     self.report(job, news).await
                 }
                 Err(stop) => self.stopped(job, &target.name, stop).await,
@@ -140,14 +142,14 @@ impl Worker {
         to: &JobTarget,
         mut item: Item,
         kept: Option<&[u8]>,
-    ) -> Result<Proof, Stop> {
-        let standing = self.claim(job, to, &item).await?;
-        item.other_given = standing == Standing::Other;
+    ) -> Result<(Proof, Option<Fingerprint>), Stop> {
+        let standing = self.standing(job, to, &item, kept).await?;
+        item.other_given = matches!(standing, Standing::Other(_));
         let look = to.target.look(&item).await.map_err(Stop::Target)?;
         match look {
-            Look::Same(proof) => return Ok(proof),
+            Look::Same(proof) => return Ok((proof, None)),
             // Put there before a crash, or for a record before this one.
-            Look::There(_) if standing == Standing::Ours => return Ok(Proof::Query),
+            Look::There(_) if standing == Standing::Ours => return Ok((Proof::Query, None)),
             Look::There(what) => return Err(Stop::Target(TargetError::Refused(what))),
             Look::Other(what) if !to.replace => {
                 return Err(Stop::Target(TargetError::Refused(what)));
@@ -159,7 +161,7 @@ impl Worker {
         }
         match self.send(job, to, &item, kept).await {
             Err(Stop::Target(TargetError::There(_))) if standing == Standing::Ours => {
-                Ok(Proof::Query)
+                Ok((Proof::Query, None))
             }
             // What it was given before this attempt, it may still have.
             Err(stop) if standing != Standing::Ours && !matches!(stop, Stop::Unknown(_)) => {
@@ -172,21 +174,46 @@ impl Worker {
         }
     }
 
-    /// Asks the engine for the UID, where the target keeps by UID.
-    async fn claim(&self, job: &Job, to: &JobTarget, item: &Item) -> Result<Standing, Stop> {
+    /// Asks the engine for the UID, where the target keeps by UID, and what was given under it.
+    /// The same content in a file of another form is no other version (FIELD T1).
+    async fn standing(
+        &mut self,
+        job: &Job,
+        to: &JobTarget,
+        item: &Item,
+        kept: Option<&[u8]>,
+    ) -> Result<Standing, Stop> {
         let Ok(identity) = &item.identity else {
             return Ok(Standing::New);
         };
         if !to.target.keeps_by_uid() {
             return Ok(Standing::New);
         }
-        let claim = Box::new(Claim {
+        let mut claim = Claim {
             clinic: job.clinic,
             place: job.place,
             fingerprint: job.fingerprint,
             target: to.name.clone(),
             uid: identity.sop_instance.clone(),
-        });
+        };
+        let standing = self.claim(&claim).await?;
+        let Standing::Other(Some(version)) = standing else {
+            return Ok(standing);
+        };
+        let mut content = Content::of(item);
+        match kept {
+            Some(bytes) => content.take(bytes),
+            None => self.read(job, &mut content).await?,
+        }
+        if content.finish() != Some(version.content) {
+            return Ok(standing);
+        }
+        claim.fingerprint = version.fingerprint;
+        self.claim(&claim).await
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Standing, Stop> {
+        let claim = Box::new(claim.clone());
         let asked = self.mailbox.ask(|answer| Message::Claim(claim, answer));
         match asked.await {
             Ok(Standing::Busy) => Err(Stop::Busy),
@@ -201,21 +228,42 @@ impl Worker {
         to: &JobTarget,
         item: &Item,
         kept: Option<&[u8]>,
-    ) -> Result<Proof, Stop> {
+    ) -> Result<(Proof, Option<Fingerprint>), Stop> {
         let mut delivery = to.target.begin(item).await.map_err(Stop::Target)?;
+        let mut content = Content::of(item);
         match kept {
-            Some(bytes) => delivery.write(bytes.to_vec()).await.map_err(Stop::Target)?,
-            None => self.stream(job, &mut *delivery).await?,
+            Some(bytes) => {
+                content.take(bytes);
+                delivery.write(bytes.to_vec()).await.map_err(Stop::Target)?;
+            }
+            None => self.stream(job, &mut *delivery, &mut content).await?,
         }
-        delivery.finish().await.map_err(|error| match error {
+        let proof = delivery.finish().await.map_err(|error| match error {
             TargetError::Broke(why) => Stop::Unknown(why),
             error => Stop::Target(error),
-        })
+        })?;
+        Ok((proof, content.finish()))
+    }
+
+    /// A pass for the content alone.
+    async fn read(&mut self, job: &Job, content: &mut Content) -> Result<(), Stop> {
+        let records = job.place.first..job.end;
+        let rebuild = Rebuild::begin(&mut self.segments, job.place.segment, records).await;
+        let mut rebuild = rebuild.map_err(Stop::Rebuild)?;
+        while let Some(piece) = rebuild.next().await.map_err(Stop::Rebuild)? {
+            content.take(&piece);
+        }
+        Ok(())
     }
 
     /// The second pass. It is proved as well: the last piece goes only when all were right, so
     /// that bytes that changed on the disk since the first pass never make a whole instance.
-    async fn stream(&mut self, job: &Job, to: &mut dyn Delivery) -> Result<(), Stop> {
+    async fn stream(
+        &mut self,
+        job: &Job,
+        to: &mut dyn Delivery,
+        content: &mut Content,
+    ) -> Result<(), Stop> {
         let records = job.place.first..job.end;
         let segment = job.place.segment;
         let rebuild = Rebuild::begin(&mut self.segments, segment, records).await;
@@ -224,6 +272,7 @@ impl Worker {
         let mut held = Vec::new();
         while let Some(piece) = rebuild.next().await.map_err(Stop::Rebuild)? {
             hasher.update(&piece);
+            content.take(&piece);
             let before = std::mem::replace(&mut held, piece);
             to.write(before).await.map_err(Stop::Target)?;
         }

@@ -116,6 +116,8 @@ pub(crate) struct Object(pub(crate) [u8; 16]);
 pub(crate) struct Given {
     /// The last bytes, unless it is known that it did not keep them.
     pub(crate) last: Option<Fingerprint>,
+    /// BLAKE3 of what counts of them at the target, once they were stored there.
+    pub(crate) content: Option<Fingerprint>,
     /// Whether others were given before.
     pub(crate) contested: bool,
 }

@@ -2,6 +2,7 @@
 //! those of the sender's tests.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
@@ -10,6 +11,9 @@
 
 #[path = "../../../sender/tests/support/mod.rs"]
 pub mod world;
+
+pub mod made;
+pub mod reach;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,6 +48,8 @@ pub fn fast() -> Link {
 pub struct Hub {
     pub env: Arc<TestEnv>,
     pub settings: Settings,
+    /// Who answers at which `HOST:PORT`.
+    pub reach: reach::Reach,
     net: World,
     receiver: Option<Receiver>,
 }
@@ -65,13 +71,14 @@ impl Hub {
         Self {
             env: TestEnv::new(disk, net.machine(1), 1_000_000 + seed),
             settings,
+            reach: reach::Reach::default(),
             net: net.clone(),
             receiver: None,
         }
     }
 
     pub async fn start(&mut self) -> Result<(), Failure> {
-        let (env, settings) = (self.env.clone(), self.settings.clone());
+        let (env, settings) = (self.reach.env(&self.env), self.settings.clone());
         self.receiver = Some(Receiver::start(env, Path::new(DIR), settings).await?);
         Ok(())
     }

@@ -44,7 +44,8 @@ impl Target for Pacs {
             if self.pool.peer().find {
                 return ask::look(&self.pool, &self.asked, item, identity).await;
             }
-            let doubtful = item.other_given && !item.released;
+            let collides = item.other_given && !self.pool.peer().all_versions;
+            let doubtful = collides && !item.released;
             Ok(match doubtful {
                 true => Look::There(words::CANNOT_BE_ASKED.into()),
                 false => Look::Absent,

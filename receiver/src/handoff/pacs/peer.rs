@@ -1,5 +1,5 @@
 //! Where a PACS is and what the two call each other:
-//! `dicom://CALLED_AET@HOST:PORT[?calling=AET&find=no]`.
+//! `dicom://CALLED_AET@HOST:PORT[?calling=AET&find=no&versions=all]`.
 
 use std::fmt;
 
@@ -19,6 +19,9 @@ pub struct Peer {
     pub at: String,
     /// Whether it can be asked what it has (C-FIND).
     pub find: bool,
+    /// Whether it keeps all versions of one UID, as a router or a folder of files does. One that
+    /// can be asked is not believed to.
+    pub all_versions: bool,
 }
 
 /// Why a text is no PACS's address.
@@ -31,7 +34,9 @@ pub enum PeerError {
     #[error("`{0}` is no AE title: 1 to 16 printable ASCII characters without a backslash")]
     Title(String),
     /// An option that is not known.
-    #[error("`{0}` is not known; a PACS's address takes calling=AET and find=no")]
+    #[error(
+        "`{0}` is not known; a PACS's address takes calling=AET, find=no, and with that versions=all"
+    )]
     Option(String),
 }
 
@@ -55,16 +60,20 @@ impl Peer {
             calling: title(CALLING)?,
             at: at.to_owned(),
             find: true,
+            all_versions: false,
         };
         for option in options.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("calling", text)) => peer.calling = title(text)?,
                 Some(("find", "no")) => peer.find = false,
-                Some(("find", "yes")) => peer.find = true,
+                Some(("versions", "all")) => peer.all_versions = true,
                 _ => return Err(PeerError::Option(option.to_owned())),
             }
         }
-        Ok(peer)
+        match peer.find && peer.all_versions {
+            true => Err(PeerError::Option("versions=all".into())),
+            false => Ok(peer),
+        }
     }
 
     /// The same with another title of ours.
@@ -96,6 +105,9 @@ impl fmt::Display for Peer {
         }
         if !self.find {
             write!(f, "{mark}find=no")?;
+        }
+        if self.all_versions {
+            write!(f, "&versions=all")?;
         }
         Ok(())
     }
@@ -145,6 +157,7 @@ mod tests {
             "dicom://PACS@192.0.2.7:11112?calling=CLINIC_ONE",
             "dicom://A%40B%20C@[2001:db8::1]:104?calling=X%3F&find=no",
             "dicom://PACS@pacs:104?find=no",
+            "dicom://PACS@pacs:104?find=no&versions=all",
         ] {
             let peer = Peer::read(text.strip_prefix("dicom://").unwrap()).unwrap();
             assert_eq!(peer.to_string(), text);
@@ -180,7 +193,9 @@ mod tests {
                 "{text}"
             );
         }
-        let unknown = Peer::read("PACS@host:104?found=no");
-        assert_eq!(unknown, Err(PeerError::Option("found=no".into())));
+        for option in ["found=no", "versions=all", "find"] {
+            let unknown = Peer::read(&format!("PACS@host:104?{option}"));
+            assert_eq!(unknown, Err(PeerError::Option(option.into())));
+        }
     }
 }
