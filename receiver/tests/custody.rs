@@ -276,7 +276,7 @@ async fn a_restored_clinic_is_asked_and_what_is_gone_is_named_not_waited_for() {
     })
     .await;
     clinic.kill(2).await;
-    let mut restored = Clinic::with(yesterday, &net, 8);
+    let mut restored = Clinic::with(yesterday, &net, 108);
     restored.start().unwrap();
     until("named", async || {
         says(
@@ -291,6 +291,40 @@ async fn a_restored_clinic_is_asked_and_what_is_gone_is_named_not_waited_for() {
     send_all(&restored, std::slice::from_ref(&file)).await;
     all_stored(&restored, 1).await;
     hub.holds_exactly(&[file]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clinic_that_lost_the_end_of_a_segment_still_gets_its_receipt_for_the_rest() {
+    let net = World::new(10, fast());
+    let hub = Hub::new(&net, 10).await;
+    let mut clinic = hub.clinic(&net, "chagai", 10).await;
+    let pause = |paused| Command::TargetPause {
+        name: "folder".into(),
+        paused,
+    };
+    hub.ask(pause(true)).await.unwrap();
+    let images: Vec<_> = (0..4).map(|n| dicom("1.2.3", "A^B", 64, n)).collect();
+    send_all(&clinic, &images[..2]).await;
+    until("two verified", async || {
+        hub.status().await["studies"][0]["verified"] == 2
+    })
+    .await;
+    let early = clinic.copy_disk();
+    send_all(&clinic, &images[2..]).await;
+    until("four verified", async || {
+        hub.status().await["studies"][0]["verified"] == 4
+    })
+    .await;
+    clinic.kill(1).await;
+    hub.ask(pause(false)).await.unwrap();
+    until("all stored", async || {
+        hub.status().await["studies"][0]["stored"] == 4
+    })
+    .await;
+    let mut restored = Clinic::with(early, &net, 110);
+    restored.start().unwrap();
+    all_stored(&restored, 2).await;
+    hub.holds_exactly(&images);
 }
 
 #[tokio::test(start_paused = true)]

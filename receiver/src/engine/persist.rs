@@ -37,12 +37,14 @@ impl Engine {
                     end,
                 } => self.is_whole(peer, study, segment, first..end),
                 SinkEvent::Class(study, _) => self.requeue_study(peer, study),
-                SinkEvent::Gone { study, records, .. } => {
-                    let (study, count) = (study.short(), records.count());
+                SinkEvent::Gone { study, segment, .. } => {
                     warn!(
                         clinic = peer.short(),
-                        study, count, "records are lost at source"
+                        study = study.short(),
+                        segment = segment.short(),
+                        "a clinic no longer has what it had announced"
                     );
+                    self.attest_apart(peer, study, segment);
                 }
                 SinkEvent::Revised(study, _) => {
                     debug!(

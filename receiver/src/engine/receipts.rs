@@ -185,21 +185,49 @@ impl Engine {
             Fresh::Verified => (ReceiptKind::Verified, Proof::Rebuilt),
             Fresh::Stored(proof) => (ReceiptKind::Stored, named(proof)),
         };
-        let all: Vec<Range<u64>> = attested.set(fresh).iter().collect();
-        for some in all.chunks(RECEIPT_RUNS) {
-            let records: RunSet = some.iter().cloned().collect();
-            let new = waiting
-                .records
-                .iter()
-                .any(|run| !records.within(&run).is_empty());
-            if new {
-                self.sign(
-                    peer,
-                    waiting.study,
-                    (segment, &records),
-                    (kind, proof, String::new()),
-                );
+        let all = attested.set(fresh).clone();
+        let gone = self.clinics.get(&peer).and_then(|c| c.sink.gone(segment));
+        for part in apart(&all, gone) {
+            let runs: Vec<Range<u64>> = part.iter().collect();
+            for some in runs.chunks(RECEIPT_RUNS) {
+                let records: RunSet = some.iter().cloned().collect();
+                let news = |run: Range<u64>| !records.within(&run).is_empty();
+                if waiting.records.iter().any(news) {
+                    let what = (kind, proof, String::new());
+                    self.sign(peer, waiting.study, (segment, &records), what);
+                }
             }
+        }
+    }
+
+    /// The clinic no longer has some records of a segment: what it still has is attested by
+    /// itself, since nobody can check a receipt for records that he lacks.
+    pub(super) fn attest_apart(&mut self, peer: PeerId, study: StudyId, segment: SegmentId) {
+        let now = self.now();
+        let Some(clinic) = self.clinics.get_mut(&peer) else {
+            return;
+        };
+        let gone = clinic.sink.gone(segment);
+        let Some(attested) = clinic.attested.get(&segment) else {
+            return;
+        };
+        let sets = attested
+            .stored
+            .iter()
+            .map(|(n, set)| (Fresh::Stored(*n), set));
+        let sets = sets.chain([(Fresh::Verified, &attested.verified)]);
+        for (fresh, set) in sets {
+            let [kept, lost] = apart(set, gone);
+            if kept.is_empty() || lost.is_empty() {
+                continue;
+            }
+            let waiting = Waiting {
+                study,
+                since: now,
+                records: kept,
+                instances: RECEIPT_INSTANCES,
+            };
+            clinic.fresh.insert((segment, fresh), waiting);
         }
     }
 
@@ -263,6 +291,16 @@ impl Engine {
         attested.hashes.insert(number, hash);
         Some(hash)
     }
+}
+
+/// Records that the clinic still has, and those that it says are gone.
+fn apart(all: &RunSet, gone: Option<&RunSet>) -> [RunSet; 2] {
+    let (mut kept, mut lost) = (all.clone(), RunSet::new());
+    for run in gone.into_iter().flat_map(RunSet::iter) {
+        lost.union(&all.within(&run));
+        kept.remove(run);
+    }
+    [kept, lost]
 }
 
 fn number(proof: Proof) -> u8 {
