@@ -3,7 +3,7 @@
 //! * [`profile`]: link profiles and scenarios, TOML files with every figure's source.
 //! * [`calendar`]: what is up, and when: electricity, towers, orders, the sender box.
 //! * [`link`]: one site's link, a state machine without I/O.
-//! * [`bench`]: what the link engine gets out of a link.
+//! * [`mod@bench`]: what the link engine gets out of a link.
 //! * [`workload`]: the studies that a site makes.
 //! * [`live`]: the same link in real time, between two network namespaces.
 //! * [`command`]: the commands of `karez-sim`.

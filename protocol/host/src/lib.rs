@@ -1,4 +1,4 @@
-//! [`Env`](env::Env), the only door out of a daemon, and the shell around one: configuration,
+//! [`Env`], the only door out of a daemon, and the shell around one: configuration,
 //! control socket, logs, shutdown, exit codes.
 
 pub mod bridge;
