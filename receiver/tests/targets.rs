@@ -76,12 +76,12 @@ async fn a_folder_whose_disk_is_not_mounted_is_waited_for_and_not_made_anew() {
 async fn the_same_bytes_that_lie_there_already_count_and_are_not_written_again() {
     let (_net, hub, clinic) = hub_and_clinic(2).await;
     let first = dicom("1.2.3", "A^B", 64, 1);
-    send_all(&clinic, &[first.clone()]).await;
+    send_all(&clinic, std::slice::from_ref(&first)).await;
     all_stored(&clinic, 1).await;
     let second = dicom("1.2.3", "A^B", 64, 2);
     write(&hub, &path_of(&hub, &second).await, &second);
     hub.env.disk.set_read_only(false);
-    send_all(&clinic, &[second.clone()]).await;
+    send_all(&clinic, std::slice::from_ref(&second)).await;
     all_stored(&clinic, 2).await;
     hub.holds_exactly(&[first, second]);
 }
@@ -90,7 +90,7 @@ async fn the_same_bytes_that_lie_there_already_count_and_are_not_written_again()
 async fn other_bytes_in_its_place_park_one_instance_and_hold_up_no_other() {
     let (_net, mut hub, clinic) = hub_and_clinic(3).await;
     let first = dicom("1.2.3", "A^B", 64, 1);
-    send_all(&clinic, &[first.clone()]).await;
+    send_all(&clinic, std::slice::from_ref(&first)).await;
     all_stored(&clinic, 1).await;
     let (second, third) = (dicom("1.2.3", "A^B", 64, 2), dicom("1.2.3", "A^B", 64, 3));
     let place = path_of(&hub, &second).await;
@@ -149,7 +149,7 @@ fn decide(item: &str, decision: Decision) -> Command {
 async fn a_discarded_instance_is_given_up_here_and_stays_owed_at_the_clinic() {
     let (_net, mut hub, clinic) = hub_and_clinic(4).await;
     let first = dicom("1.2.3", "A^B", 64, 1);
-    send_all(&clinic, &[first.clone()]).await;
+    send_all(&clinic, std::slice::from_ref(&first)).await;
     all_stored(&clinic, 1).await;
     let second = dicom("1.2.3", "A^B", 64, 2);
     write(&hub, &path_of(&hub, &second).await, b"something else");

@@ -31,7 +31,7 @@ async fn t4_one_that_is_refused_for_room_while_others_are_stored_is_parked_and_d
     chain.behave(|pacs| {
         pacs.answers.insert(bad.uid(), Status::OUT_OF_RESOURCES);
     });
-    chain.send(&[bad.clone()]).await;
+    chain.send(std::slice::from_ref(&bad)).await;
     chain.waits("no room (A700)").await;
     let good: Vec<_> = (2..12).map(Image::ct).collect();
     chain.send(&good).await;

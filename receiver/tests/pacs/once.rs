@@ -80,9 +80,9 @@ async fn an_answer_that_is_cut_off_is_asked_for_and_the_instance_not_sent_again(
 async fn the_same_instance_again_and_in_another_file_is_asked_about_and_not_given_twice() {
     let chain = Chain::new(2).await;
     let image = Image::ct(1);
-    chain.send(&[image.clone()]).await;
+    chain.send(std::slice::from_ref(&image)).await;
     chain.stored(1).await;
-    chain.send(&[image.clone()]).await;
+    chain.send(std::slice::from_ref(&image)).await;
     chain.stored(2).await;
     let mut preamble = image.file();
     preamble[0] = b'I';
@@ -131,9 +131,9 @@ async fn t10_a_wrong_patient_correction_is_never_stored_while_the_pacs_has_the_f
         if other_study {
             second.study = "1.2.826.0.1.51".into();
         }
-        chain.send(&[first.clone()]).await;
+        chain.send(std::slice::from_ref(&first)).await;
         chain.stored(1).await;
-        chain.send(&[second.clone()]).await;
+        chain.send(std::slice::from_ref(&second)).await;
         let reasons = chain.parked(1).await;
         assert!(reasons[0].contains("the PACS has this UID"), "{reasons:?}");
         // Released while the first bytes are still there, it is parked again.
@@ -191,7 +191,7 @@ async fn a_pacs_that_is_never_asked_is_not_given_two_versions_unless_it_keeps_al
         let chain = Chain::with(seed, &url).await;
         chain.behave(|pacs| pacs.mute = true);
         let first = Image::ct(1);
-        chain.send(&[first.clone()]).await;
+        chain.send(std::slice::from_ref(&first)).await;
         chain.stored(1).await;
         chain.send(&[corrected(&first)]).await;
         if both {

@@ -1,12 +1,20 @@
 //! A scanner, for tests: it sends data sets as they are, and holds images that say who they are.
 
+use std::path::Path;
+use std::time::Duration;
+
 use karez_dimse::part10::{Head, Meta};
 use karez_dimse::scu::{Answer, Association, Contexts, Outgoing, Request};
 use karez_dimse::uid::{CT_STORAGE, EXPLICIT_LE};
 use karez_dimse::{AeTitle, Error, Timeouts, Uid};
+use karez_sender::{ScannerStatus, Status};
+use karez_store::Disk;
 use tokio::io::{AsyncRead, DuplexStream};
 
-use super::clinic::Clinic;
+use super::clinic::{Clinic, DIR};
+use super::hub::Hub;
+use super::net::{Link, World};
+use super::until;
 
 /// An image as a scanner has it.
 #[derive(Clone, Debug)]
@@ -125,7 +133,7 @@ pub async fn dial(clinic: &Clinic) -> DuplexStream {
         if let Ok(stream) = clinic.env.streams.dial(11112, from) {
             return stream;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the port for scanners stays closed");
 }
@@ -144,4 +152,51 @@ pub async fn store_from<R: AsyncRead + Unpin>(
     bytes: &mut R,
 ) -> Result<Answer, Error> {
     association.store(&image.outgoing(), bytes).await
+}
+
+pub fn net(seed: u64) -> World {
+    let link = Link {
+        bits_per_s: 50e6,
+        delay: Duration::from_millis(20),
+        loss: 0.0,
+        queue: Duration::from_secs(2),
+    };
+    World::new(seed, link)
+}
+
+/// A clinic that takes everybody and has no hub.
+pub fn open_to_all(seed: u64) -> Clinic {
+    let mut clinic = Clinic::alone(&net(seed), seed);
+    clinic.settings.dicom.allow_any = true;
+    clinic
+}
+
+/// The same, that has joined a hub.
+pub async fn with_hub(seed: u64) -> (Clinic, Hub, World) {
+    let (net, hub) = (net(seed), Hub::new());
+    hub.serve(&net);
+    let mut clinic = Clinic::alone(&net, seed);
+    clinic.settings.dicom.allow_any = true;
+    clinic.start().unwrap();
+    clinic.handle().join(&hub.invitation()).await.unwrap();
+    (clinic, hub, net)
+}
+
+pub async fn arrived(hub: &Hub, count: usize) {
+    until("all at the hub", async || hub.rebuilt() >= count).await;
+}
+
+pub fn rebuilt(hub: &Hub) -> Vec<Vec<u8>> {
+    let state = hub.state.lock().unwrap();
+    state.rebuilt.iter().map(|(_, raw)| raw.clone()).collect()
+}
+
+pub fn only(status: &Status) -> &ScannerStatus {
+    assert_eq!(status.scanners.len(), 1, "{:?}", status.scanners);
+    &status.scanners[0]
+}
+
+pub fn ingest_files(clinic: &Clinic) -> usize {
+    let ingest = Path::new(DIR).join("ingest");
+    clinic.env.disk.list(&ingest).unwrap().len()
 }
