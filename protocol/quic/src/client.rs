@@ -1,22 +1,26 @@
 //! The clinic's side: one attempt to reach the hub.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use karez_protocol::Retry;
 use karez_protocol::id::PeerId;
-use karez_protocol::link::Remembered;
-use quinn::ConnectionError;
+use karez_protocol::link::LinkMemory;
+use karez_protocol::link::probe::tag_of;
+use quinn::{AsyncUdpSocket, ConnectionError};
 use tokio::time::timeout;
 
 use crate::config::LinkConfig;
 use crate::connection::Connection;
 use crate::end::{End, printable};
 use crate::identity::Identity;
+use crate::kick::number;
 use crate::net::Net;
+use crate::probe::{Ear, Prober};
+use crate::pulse::Line;
 use crate::server::{SetupError, endpoint};
-use crate::steer::Memory;
+use crate::steer::{Memory, lock};
 use crate::tls::{Alpn, client_config};
 
 /// QUIC's code for the TLS alert `no_application_protocol` (RFC 9001 section 4.8).
@@ -125,9 +129,21 @@ impl Client {
         server: PeerId,
         alpn: Alpn,
     ) -> Result<Connection, DialError> {
+        self.dial_within(addresses, server, alpn, self.config.dial_timeout)
+            .await
+    }
+
+    /// As [`Client::dial`], with another time for each address.
+    pub(crate) async fn dial_within(
+        &self,
+        addresses: &[SocketAddr],
+        server: PeerId,
+        alpn: Alpn,
+        after: Duration,
+    ) -> Result<Connection, DialError> {
         let mut result = Err(DialError::NoAddress);
         for remote in addresses {
-            result = self.dial_one(*remote, server, alpn).await;
+            result = self.dial_one(*remote, (server, alpn), after).await;
             if result.is_ok() {
                 break;
             }
@@ -138,13 +154,35 @@ impl Client {
     /// What is known of the link: from [`Client::set_memory`] or from the last connection. Clones
     /// share it. Worth keeping across restarts.
     #[must_use]
-    pub fn memory(&self) -> Option<Remembered> {
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn memory(&self) -> LinkMemory {
+        lock(&self.memory).clone()
     }
 
-    /// Makes the next connection start at a rate that the link is known to carry.
-    pub fn set_memory(&self, known: Option<Remembered>) {
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    /// Makes the next connection start at a rate that the link is known to carry, and a dead link
+    /// be asked about for 61 bytes instead of dialled.
+    pub fn set_memory(&self, known: LinkMemory) {
+        *lock(&self.memory) = known;
+    }
+
+    fn prober(&self) -> Arc<Prober> {
+        let seed = number(self.net.random());
+        let tag = tag_of(&self.identity.peer());
+        Prober::new(tag, self.memory.clone(), seed)
+    }
+
+    /// A socket to ask over, and who asks; `None` where the key or the socket is missing.
+    pub(crate) fn ask_line(
+        &self,
+        remote: SocketAddr,
+    ) -> Option<(Arc<dyn AsyncUdpSocket>, Arc<Prober>)> {
+        let prober = self.prober();
+        let socket = self.net.bind(any_port(remote)).ok()?;
+        prober.can_ask().then_some((socket, prober))
+    }
+
+    /// Whether a hub has told the key to ask with.
+    pub(crate) fn can_ask(&self) -> bool {
+        lock(&self.memory).probe.is_some()
     }
 
     pub(crate) fn net(&self) -> &Arc<dyn Net> {
@@ -154,8 +192,8 @@ impl Client {
     async fn dial_one(
         &self,
         remote: SocketAddr,
-        server: PeerId,
-        alpn: Alpn,
+        (server, alpn): (PeerId, Alpn),
+        after: Duration,
     ) -> Result<Connection, DialError> {
         let seen = Arc::new(Mutex::new(None));
         let mut config = client_config(&self.net, &self.identity, server, alpn, seen.clone())
@@ -164,23 +202,25 @@ impl Client {
         config.transport_config(Arc::new(self.config.transport(remote, steer.clone())));
         let (endpoint, socket) = endpoint(&self.net, any_port(remote), &self.identity, None)?;
         socket.is_only(&steer);
+        let prober = self.prober();
+        socket.listen(Ear::Clinic(prober.clone()));
         let connecting = socket.steered(&steer, || endpoint.connect_with(config, remote, NAME));
         let connecting = connecting.map_err(|e| DialError::Ended {
             remote,
             cause: End::Transport(printable(&e)),
         })?;
-        let after = self.config.dial_timeout;
         match timeout(after, connecting).await {
-            Err(_) => Err(DialError::Silent { remote, after }),
+            Err(_) => {
+                socket.mute();
+                Err(DialError::Silent { remote, after })
+            }
             Ok(Ok(conn)) => {
                 let seed = self.net.random();
-                Ok(Connection::new(
-                    (conn, steer),
-                    (server, alpn),
-                    &self.config,
-                    seed,
-                    None,
-                ))
+                steer.hold_in_silence();
+                let connection =
+                    Connection::new((conn, steer), (server, alpn), &self.config, seed, None);
+                let line = Line { socket, prober };
+                Ok(connection.with_line(line).with_memory(self.memory.clone()))
             }
             Ok(Err(error)) => {
                 let found = seen.lock().ok().and_then(|mut seen| seen.take());

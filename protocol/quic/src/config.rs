@@ -8,16 +8,17 @@ use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig};
 use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 use tokio::time::Instant;
 
-use crate::steer::{Memory, Steer, SteerFactory};
+use crate::steer::{Memory, Steer};
+use crate::steered::SteerFactory;
 
 /// The smallest IP MTU that can carry QUIC: 1,200 bytes of UDP payload (RFC 9000 section 14) and
 /// 28 bytes of IPv4 and UDP headers.
 pub const IP_MTU_MIN: u16 = 1228;
 /// An Ethernet frame's payload.
 const IP_MTU_MAX: u16 = 1500;
-/// Uni-directional streams that a peer may have open: one per lane.
-const STREAMS: u32 = 5;
-/// Datagrams carry nothing but a kick so far.
+/// Uni-directional streams that a peer may have open: one per lane, and a hub's for the probe key.
+const STREAMS: u32 = 6;
+/// Datagrams carry kicks and copies of small frames.
 const DATAGRAM_BUFFER: usize = 16 * 1024;
 
 /// What decides how fast packets leave and how many may be in flight.

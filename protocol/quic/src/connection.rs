@@ -16,17 +16,21 @@ use tokio::time::{Instant, timeout};
 use crate::config::{LinkConfig, ip_udp_headers};
 use crate::end::{Close, End, code};
 use crate::inbox::Inbox;
-use crate::kick::kick;
+use crate::kick::{kick, number};
 use crate::lane::index;
 use crate::live::Member;
 use crate::outbox::Outbox;
-use crate::steer::Steer;
+use crate::probe::Prober;
+use crate::pulse::Line;
+use crate::steer::{Memory, Steer};
 use crate::tls::Alpn;
 
 /// A live connection to one peer. Dropping it closes it with [`code::DONE`].
 pub struct Connection {
     conn: quinn::Connection,
     steer: Arc<Steer>,
+    /// How it is asked whether a silent link is back.
+    line: Option<Line>,
     peer: PeerId,
     alpn: Alpn,
     /// From the net's source: spreads the timers of many peers.
@@ -48,20 +52,32 @@ impl Connection {
         seed: [u8; 32],
         member: Option<Member>,
     ) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = seed;
         let outbox = Outbox::new(conn.clone(), steer.clone(), config);
         Self {
             peer,
             alpn,
-            seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            seed: number(seed),
             outbox: std::sync::Mutex::new(outbox),
             turns: Default::default(),
-            inbox: Mutex::new(Inbox::new(conn.clone())),
+            inbox: Mutex::new(Inbox::new(conn.clone(), None)),
             driven: AtomicBool::new(false),
             _member: member,
+            line: None,
             steer,
             conn,
         }
+    }
+
+    /// Asks over `line` while the link is silent.
+    pub(crate) fn with_line(mut self, line: Line) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// At a clinic: notes the key to ask with when the hub tells it.
+    pub(crate) fn with_memory(mut self, memory: Memory) -> Self {
+        self.inbox = Mutex::new(Inbox::new(self.conn.clone(), Some(memory)));
+        self
     }
 
     /// The key that the peer proved to hold.
@@ -161,6 +177,7 @@ impl Connection {
         LinkHandle {
             conn: self.conn.clone(),
             steer: self.steer.clone(),
+            prober: self.line.as_ref().map(|line| line.prober.clone()),
         }
     }
 
@@ -198,6 +215,10 @@ impl Connection {
         &self.conn
     }
 
+    pub(crate) const fn line(&self) -> Option<&Line> {
+        self.line.as_ref()
+    }
+
     pub(crate) const fn steer(&self) -> &Arc<Steer> {
         &self.steer
     }
@@ -223,10 +244,11 @@ impl Drop for Claim<'_> {
 }
 
 /// A view of a connection that does not keep it alive.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LinkHandle {
     conn: quinn::Connection,
     steer: Arc<Steer>,
+    prober: Option<Arc<Prober>>,
 }
 
 impl LinkHandle {
@@ -240,6 +262,11 @@ impl LinkHandle {
     #[must_use]
     pub fn silence(&self) -> Option<Duration> {
         self.steer.silence(Instant::now().into_std())
+    }
+
+    /// When the peer last answered a question, if it ever did.
+    pub(crate) fn answered(&self) -> Option<Instant> {
+        self.prober.as_ref()?.answered()
     }
 
     /// As [`Connection::stats`].
@@ -259,6 +286,12 @@ impl LinkHandle {
             down_packets: stats.udp_rx.datagrams,
             lost_packets: stats.path.lost_packets,
         }
+    }
+}
+
+impl std::fmt::Debug for LinkHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LinkHandle({:?})", self.stats())
     }
 }
 

@@ -24,6 +24,7 @@ pub struct Identity {
     certified: Arc<CertifiedKey>,
     reset: Arc<ResetKey>,
     cid: u64,
+    probe: Arc<Zeroizing<[u8; 32]>>,
 }
 
 impl Identity {
@@ -45,6 +46,10 @@ impl Identity {
                 &seed[..],
             )))),
             cid: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            probe: Arc::new(Zeroizing::new(blake3::derive_key(
+                "karez/1 probe",
+                &seed[..],
+            ))),
         }
     }
 
@@ -60,6 +65,11 @@ impl Identity {
 
     pub(crate) fn reset_key(&self) -> Arc<dyn HmacKey> {
         self.reset.clone()
+    }
+
+    /// What a hub's probe keys are made from.
+    pub(crate) fn probe_secret(&self) -> Zeroizing<[u8; 32]> {
+        (*self.probe).clone()
     }
 
     pub(crate) const fn cid_key(&self) -> u64 {

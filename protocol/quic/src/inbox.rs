@@ -5,11 +5,17 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use karez_protocol::limits::FRAME_MAX;
+use karez_protocol::link::probe::ProbeKey;
 use karez_protocol::session::Lane;
 use quinn::{ConnectionError, RecvStream};
+use zeroize::Zeroizing;
 
 use crate::end::End;
 use crate::lane::{LANES, from_tag, index};
+use crate::steer::{Memory, lock};
+
+/// Opens the stream on which a hub tells the probe key: 32 bytes and nothing else.
+pub(crate) const KEY_TAG: u8 = 5;
 
 type Accepting = Pin<Box<dyn Future<Output = Result<RecvStream, ConnectionError>> + Send>>;
 
@@ -22,6 +28,15 @@ pub(crate) struct Inbox {
     /// Streams whose first byte has not come. The transport's stream limit bounds them.
     untagged: Vec<RecvStream>,
     lanes: [Option<LaneIn>; 5],
+    /// Where the probe key goes; only a clinic has such a place.
+    memory: Option<Memory>,
+    key: Option<KeyIn>,
+}
+
+struct KeyIn {
+    stream: RecvStream,
+    key: Zeroizing<[u8; 32]>,
+    filled: usize,
 }
 
 struct LaneIn {
@@ -32,13 +47,15 @@ struct LaneIn {
 }
 
 impl Inbox {
-    pub(crate) fn new(conn: quinn::Connection) -> Self {
+    pub(crate) fn new(conn: quinn::Connection, memory: Option<Memory>) -> Self {
         Self {
             accepting: accept(&conn),
             conn,
             lost: None,
             untagged: Vec::new(),
             lanes: Default::default(),
+            memory,
+            key: None,
         }
     }
 
@@ -50,6 +67,7 @@ impl Inbox {
     ) -> Poll<Result<(Lane, Bytes), End>> {
         self.accept_streams(cx);
         self.read_tags(cx)?;
+        self.read_key(cx)?;
         for lane in LANES.into_iter().filter(|lane| wants(*lane)) {
             let Some(input) = &mut self.lanes[index(lane)] else {
                 continue;
@@ -87,6 +105,13 @@ impl Inbox {
         for mut stream in self.untagged.drain(..) {
             let mut tag = [0];
             match stream.poll_read(cx, &mut tag) {
+                Poll::Ready(Ok(1)) if tag[0] == KEY_TAG && self.memory.is_some() => {
+                    self.key = Some(KeyIn {
+                        stream,
+                        key: Zeroizing::new([0; 32]),
+                        filled: 0,
+                    });
+                }
                 Poll::Ready(Ok(1)) => {
                     let lane = from_tag(tag[0]).ok_or(End::BAD_LANE)?;
                     let place = &mut self.lanes[index(lane)];
@@ -101,6 +126,31 @@ impl Inbox {
             }
         }
         self.untagged = waiting;
+        Ok(())
+    }
+}
+
+impl Inbox {
+    fn read_key(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let Some(KeyIn {
+            stream,
+            key,
+            filled,
+        }) = &mut self.key
+        else {
+            return Ok(());
+        };
+        match fill(stream, &mut key[..], filled, cx) {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(true)) => {
+                if let Some(memory) = &self.memory {
+                    lock(memory).probe = Some(ProbeKey::from_bytes(**key));
+                }
+            }
+            Poll::Ready(Ok(false)) => return Err(End::CUT_STREAM),
+            Poll::Ready(Err(end)) => self.lost = Some(end),
+        }
+        self.key = None;
         Ok(())
     }
 }
@@ -195,7 +245,7 @@ mod tests {
     /// What the hub and then the peer say after these bytes on streams of their own.
     async fn after(streams: &[&[u8]]) -> (End, End) {
         let net: Arc<dyn Net> = Arc::new(UdpNet::new(|| [3; 32], || 0));
-        let identity = |seed| Identity::from_seed(&zeroize::Zeroizing::new([seed; 32]));
+        let identity = |seed| Identity::from_seed(&Zeroizing::new([seed; 32]));
         let config = LinkConfig::default();
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Server::bind(&net, local, &identity(1), &config, Arc::new(Open)).unwrap();

@@ -9,13 +9,15 @@
 //! | `net`, `identity`, `config`, `tls` | what a connection is made from |
 //! | `server`, `live`, `client` | how connections begin, and who may have one |
 //! | `connection`, `outbox`, `inbox` | frames over lanes |
-//! | `steer`, `socket` | how fast packets leave |
+//! | `steer`, `steered`, `socket` | how fast packets leave |
 //! | `session`, `drive` | a daemon's state machine over a connection |
-//! | `kick`, `redial` | life after an outage |
+//! | `copies` | what is sent twice |
+//! | `kick`, `probe`, `pulse`, `seek`, `redial` | life after an outage |
 
 mod client;
 mod config;
 mod connection;
+mod copies;
 mod drive;
 mod end;
 mod identity;
@@ -25,11 +27,15 @@ mod lane;
 mod live;
 pub mod net;
 mod outbox;
+mod probe;
+mod pulse;
 mod redial;
+mod seek;
 mod server;
 mod session;
 mod socket;
 mod steer;
+mod steered;
 mod tls;
 
 pub use client::{Client, DialError};
@@ -38,6 +44,7 @@ pub use connection::{Connection, LinkHandle, LinkStats};
 pub use drive::drive;
 pub use end::{Close, End, code};
 pub use identity::Identity;
+pub use karez_protocol::link::{LinkMemory, Remembered, probe::Tag};
 pub use karez_protocol::session::Lane;
 pub use lane::{LANES, Room};
 pub use live::CONNECTIONS_PER_PEER;

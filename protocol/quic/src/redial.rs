@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use karez_protocol::Retry;
 use karez_protocol::id::PeerId;
+use karez_protocol::link::probe;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::{Client, DialError};
 use crate::connection::{Connection, LinkHandle};
 use crate::drive::drive;
-use crate::kick::{Jitter, probe_interval};
+use crate::kick::{Jitter, number};
+use crate::seek;
 use crate::session::{Session, Wake};
 use crate::tls::Alpn;
 
@@ -21,6 +23,13 @@ use crate::tls::Alpn;
 const RESOLVE_MAX: Duration = Duration::from_secs(10);
 /// Longest pause between two looks at a connection.
 const LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// After a silence of this a dial that nothing speaks for is kept short.
+const HOPE: Duration = Duration::from_secs(600);
+/// Shorter than QUIC's first repetition.
+const BRIEF: Duration = Duration::from_millis(950);
+/// The shortest and the longest time between two handshakes on a dead link.
+const DIAL_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
 /// Kicks after the network came back, until one is answered: some may be lost.
 const KICKS: u32 = 5;
@@ -103,7 +112,7 @@ impl Redial {
         policy: RedialPolicy,
         link_up: watch::Receiver<u64>,
     ) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = client.net().random();
+        let jitter = Jitter(number(client.net().random()));
         let state = LinkState::Down {
             since: Instant::now(),
             cause: String::new(),
@@ -117,7 +126,7 @@ impl Redial {
             policy,
             state: watch::Sender::new(state),
             link_up: LinkUp(Some(link_up)),
-            jitter: Jitter(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            jitter,
         }
     }
 
@@ -157,28 +166,37 @@ impl Redial {
                 }
             };
             drop(session);
-            if began.elapsed() >= self.policy.steady {
+            self.down(end.to_string());
+            let steady = began.elapsed() >= self.policy.steady;
+            if steady {
                 quiet_since = Instant::now();
             }
-            self.down(end.to_string());
-            self.pause(quiet_since, end.retry()).await;
+            if !(steady && end.retry() == Retry::Now) {
+                self.pause(quiet_since, end.retry()).await;
+            }
         }
     }
 
     async fn dial(&mut self, quiet_since: Instant) -> Connection {
+        let mut hope = true;
         loop {
             let dialled = tokio::select! {
-                dialled = self.target.dial() => dialled,
+                dialled = self.target.dial(hope) => dialled,
                 // What was sent before the network came back is lost.
                 () = self.link_up.happens() => continue,
             };
-            match dialled {
+            hope = match dialled {
                 Ok(conn) => return conn,
                 Err(error) => {
                     self.down(error.to_string());
-                    self.pause(quiet_since, error.retry()).await;
+                    match &error {
+                        DialError::Silent { .. } if self.target.client.can_ask() => {
+                            self.wait_for_answer(quiet_since).await
+                        }
+                        _ => self.pause(quiet_since, error.retry()).await,
+                    }
                 }
-            }
+            };
         }
     }
 
@@ -188,6 +206,7 @@ impl Redial {
         let handle = conn.handle();
         let at_start = handle.stats().down_packets;
         let mut not_before = Instant::now();
+        let mut answered_since = None;
         let mut kicks = 0;
         loop {
             let heard = handle.stats().down_packets > at_start;
@@ -196,9 +215,15 @@ impl Redial {
                 false => self.policy.first_word,
             };
             let silence = handle.silence().unwrap_or_default();
-            if silence >= limit && Instant::now() >= not_before {
+            let now = Instant::now();
+            let answered = handle.answered().filter(|at| now - silence < *at);
+            answered_since = answered.map(|at| answered_since.unwrap_or(at));
+            // The link lives, the hub answers, and the connection does not: its flow is blocked.
+            let blocked = answered_since.is_some_and(|at| now - at >= self.policy.first_word);
+            if (silence >= limit || blocked) && now >= not_before {
+                let hope = blocked || silence < HOPE;
                 tokio::select! {
-                    dialled = self.target.dial() => match dialled {
+                    dialled = self.target.dial(hope) => match dialled {
                         Ok(next) if handle.silence() >= Some(limit) => return next,
                         Ok(_) => {}
                         Err(error) => self.beside(&error),
@@ -222,22 +247,39 @@ impl Redial {
         }
     }
 
-    /// Kicks are cheaper than handshakes and mostly enough, so a silent connection's successor is
-    /// tried for less and less often: from 10 s to two minutes.
+    /// Questions and kicks are cheaper than handshakes and mostly enough, so after a silence a
+    /// handshake is tried for less and less often: from 10 s to an hour.
     fn next_try(&mut self, silence: Duration) -> Duration {
-        let even = (silence / 4).clamp(Duration::from_secs(10), Duration::from_secs(120));
+        let even = (silence / 2).clamp(DIAL_AGAIN.0, DIAL_AGAIN.1);
         even.mul_f64(0.75 + self.jitter.next() / 2.0)
     }
 
-    async fn pause(&mut self, quiet_since: Instant, retry: Retry) {
+    /// Asks until the hub answers, the network comes back, or it is time for a dial all the same.
+    /// Whether there is hope for it.
+    async fn wait_for_answer(&mut self, quiet_since: Instant) -> bool {
+        let silence = quiet_since.elapsed();
+        let wait = self.next_try(silence);
+        let addresses = self.target.addresses().await;
+        let (client, jitter) = (&self.target.client, &mut self.jitter);
+        tokio::select! {
+            () = seek::answer(client, &addresses, quiet_since, jitter) => true,
+            () = self.link_up.happens() => true,
+            () = sleep(wait) => silence < HOPE,
+        }
+    }
+
+    /// Always with hope: the wait was for something.
+    async fn pause(&mut self, quiet_since: Instant, retry: Retry) -> bool {
+        let silence = quiet_since.elapsed();
         let wait = match retry {
             Retry::Never => self.policy.refused_wait,
-            Retry::Now | Retry::Later => probe_interval(quiet_since.elapsed(), &mut self.jitter),
+            Retry::Now | Retry::Later => probe::interval(silence, false, self.jitter.next()),
         };
         tokio::select! {
             () = sleep(wait) => {}
             () = self.link_up.happens() => {}
         }
+        true
     }
 
     fn beside(&self, error: &DialError) {
@@ -266,10 +308,22 @@ struct Target {
 }
 
 impl Target {
-    async fn dial(&mut self) -> Result<Connection, DialError> {
+    /// Without hope a dial is one packet, or what a long round trip takes.
+    async fn dial(&mut self, hope: bool) -> Result<Connection, DialError> {
+        let addresses = self.addresses().await;
+        let (client, hub) = (&self.client, self.hub);
+        if hope {
+            return client.dial(&addresses, hub, Alpn::Session).await;
+        }
+        let rtt = client.memory().carried.map_or(Duration::ZERO, |c| c.rtt);
+        let after = BRIEF.max(rtt + Duration::from_millis(100));
+        let dialled = client.dial_within(&addresses, hub, Alpn::Session, after);
+        dialled.await
+    }
+
+    async fn addresses(&mut self) -> Vec<SocketAddr> {
         let resolved = timeout(RESOLVE_MAX, self.resolve.resolve()).await;
-        let addresses = resolved.unwrap_or_default();
-        self.client.dial(&addresses, self.hub, Alpn::Session).await
+        resolved.unwrap_or_default()
     }
 }
 

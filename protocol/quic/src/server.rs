@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use karez_protocol::Retry;
 use karez_protocol::id::PeerId;
+use karez_protocol::link::probe::{Tag, tag_of};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, ConnectionError, EndpointConfig, Incoming};
 use quinn_proto::HashedConnectionIdGenerator;
@@ -20,8 +21,12 @@ use crate::config::LinkConfig;
 use crate::connection::Connection;
 use crate::end::{Close, code, printable};
 use crate::identity::{Identity, peer_of};
+use crate::inbox::KEY_TAG;
+use crate::kick::number;
 use crate::live::Live;
 use crate::net::Net;
+use crate::probe::{Ear, Responder};
+use crate::pulse::Line;
 use crate::socket::PacedSocket;
 use crate::steer::{Memory, Steer};
 use crate::tls::{self, Alpn};
@@ -35,6 +40,8 @@ const HALF_OPEN_MAX: usize = 512;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 /// An enrolment is one question and one answer.
 const JOIN_MAX: Duration = Duration::from_secs(120);
+/// Before everything else: it is needed as soon as the link fails.
+const KEY_PRIORITY: i32 = 10;
 /// Connections waiting for [`Server::accept`].
 const BACKLOG: usize = 16;
 /// Bytes kept for one caller who has not been looked at yet, and for all of them.
@@ -56,6 +63,13 @@ pub trait Admit: Send + Sync + 'static {
     /// Asked once per connection, after the peer has proved that it holds `peer`'s secret. For
     /// [`Alpn::Join`] an unknown key is welcome as well: its token is checked by the session.
     fn admit(&self, peer: &PeerId, alpn: Alpn) -> Admission;
+
+    /// Whether questions under `tag` ([`karez_protocol::link::probe::tag_of`] a key) are answered.
+    /// Who asks has been admitted once; say no for keys revoked since.
+    fn answers(&self, tag: &Tag) -> bool {
+        let _ = tag;
+        true
+    }
 }
 
 /// Why an endpoint could not be made.
@@ -116,6 +130,8 @@ impl Server {
             .incoming_buffer_size(UNSEEN_BYTES.0)
             .incoming_buffer_size_total(UNSEEN_BYTES.1);
         let (endpoint, socket) = endpoint(net, addr, identity, Some(server.clone()))?;
+        let responder = Arc::new(Responder::new(identity.probe_secret(), admit.clone()));
+        socket.listen(Ear::Hub(responder.clone()));
         let (stop, stopped) = watch::channel(());
         let (accepted, queue) = mpsc::channel(BACKLOG);
         let live = Arc::new(Live::default());
@@ -124,6 +140,7 @@ impl Server {
             config: config.clone(),
             server,
             socket,
+            responder,
             admit,
             live: live.clone(),
             accepted,
@@ -202,6 +219,7 @@ struct Door {
     config: LinkConfig,
     server: quinn::ServerConfig,
     socket: Arc<PacedSocket>,
+    responder: Arc<Responder>,
     admit: Arc<dyn Admit>,
     live: Arc<Live>,
     accepted: mpsc::Sender<Connection>,
@@ -280,6 +298,7 @@ impl Door {
         server.transport_config(Arc::new(transport));
         let accept = || incoming.accept_with(Arc::new(server));
         let connecting = self.socket.steered(&steer, accept);
+        steer.hold_in_silence();
         (steer, connecting)
     }
 
@@ -295,17 +314,40 @@ impl Door {
             .live
             .enter(peer, alpn, (conn, steer))
             .ok_or_else(too_many_joins)?;
-        if alpn == Alpn::Join {
-            self.limit_join(conn.clone());
+        match alpn {
+            Alpn::Join => self.limit_join(conn.clone()),
+            Alpn::Session => self.tell_key(&peer, conn.clone()),
         }
         let seed = self.net.random();
-        Ok(Connection::new(
+        let line = Line {
+            socket: self.socket.clone(),
+            prober: self.responder.prober(tag_of(&peer), number(seed)),
+        };
+        let connection = Connection::new(
             (conn.clone(), steer.clone()),
             (peer, alpn),
             &self.config,
             seed,
             Some(member),
-        ))
+        );
+        Ok(connection.with_line(line))
+    }
+
+    /// Tells a clinic what its questions must be sealed with.
+    fn tell_key(&self, peer: &PeerId, conn: quinn::Connection) {
+        let key = self.responder.key(tag_of(peer));
+        self.net.runtime().spawn(Box::pin(async move {
+            // Fails only with the connection; the next one tells it again.
+            let Ok(mut stream) = conn.open_uni().await else {
+                return;
+            };
+            drop(stream.set_priority(KEY_PRIORITY));
+            drop(
+                stream
+                    .write_all(&[&[KEY_TAG], &key.as_bytes()[..]].concat())
+                    .await,
+            );
+        }));
     }
 
     fn limit_join(&self, conn: quinn::Connection) {

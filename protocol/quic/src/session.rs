@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use karez_protocol::priority::Class;
 use karez_protocol::session::Lane;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
@@ -30,6 +31,14 @@ pub trait Session: Send {
 
     /// The time named by [`Session::poll_timeout`] has come.
     fn handle_timeout(&mut self);
+
+    /// Whether `frame` matters so much that it goes twice, the second time a little later in a
+    /// packet of its own. The peer is given it once or twice. For frames of at most 1 kB:
+    /// longer ones go once whatever this says.
+    fn twice(&self, lane: Lane, frame: &Bytes) -> bool {
+        let _ = frame;
+        lane == Lane::Class(Class::Stat)
+    }
 
     /// Whether a frame of `lane` can be taken now. While not, its bytes stay in QUIC's receive
     /// window and the peer slows down; [`Wake::wake`] makes it asked again.

@@ -7,14 +7,16 @@ use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::steer::Steer;
+use crate::probe::Ear;
+use crate::steer::{Steer, lock};
 
 /// The socket of an endpoint.
 pub(crate) struct PacedSocket {
@@ -25,6 +27,8 @@ pub(crate) struct PacedSocket {
     next: Mutex<Option<Arc<Steer>>>,
     /// The only connection, where there is no other.
     only: Mutex<Option<Arc<Steer>>>,
+    ear: OnceLock<Ear>,
+    mute: AtomicBool,
 }
 
 impl PacedSocket {
@@ -34,7 +38,24 @@ impl PacedSocket {
             turn: Mutex::new(()),
             next: Mutex::new(None),
             only: Mutex::new(None),
+            ear: OnceLock::new(),
+            mute: AtomicBool::new(false),
         })
+    }
+
+    /// Shows every datagram that comes to `ear`; the first one set stays.
+    pub(crate) fn listen(&self, ear: Ear) {
+        let _ = self.ear.set(ear);
+    }
+
+    /// Sends no more. A caller that nobody answered need not say goodbye in 1,228 bytes.
+    pub(crate) fn mute(&self) {
+        self.mute.store(true, Ordering::Relaxed);
+    }
+
+    /// The socket below.
+    pub(crate) fn inner(&self) -> &dyn AsyncUdpSocket {
+        &*self.inner
     }
 
     /// Runs `make`, which makes one connection of this socket; its packets follow `steer`.
@@ -50,10 +71,6 @@ impl PacedSocket {
     pub(crate) fn is_only(&self, steer: &Arc<Steer>) {
         *lock(&self.only) = Some(steer.clone());
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for PacedSocket {
@@ -73,7 +90,10 @@ impl AsyncUdpSocket for PacedSocket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.inner.try_send(transmit)
+        match self.mute.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => self.inner.try_send(transmit),
+        }
     }
 
     fn poll_recv(
@@ -82,7 +102,15 @@ impl AsyncUdpSocket for PacedSocket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        self.inner.poll_recv(cx, bufs, meta)
+        let count = ready!(self.inner.poll_recv(cx, bufs, meta))?;
+        // A probe is no QUIC: quinn drops it after us.
+        if let Some(ear) = self.ear.get() {
+            for (buf, meta) in bufs.iter().zip(meta.iter()).take(count) {
+                let batch = buf.get(..meta.len).unwrap_or_default();
+                ear.hear(batch, meta.stride, meta.addr, &*self.inner);
+            }
+        }
+        Poll::Ready(Ok(count))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

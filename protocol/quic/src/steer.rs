@@ -4,14 +4,11 @@
 //! controller answers "as much as you like" while there is room, and the socket lets each packet
 //! out at its exact moment.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use karez_protocol::link::{PACED_BELOW, Pacer, Remembered, Thin};
-use quinn::congestion::{Controller, ControllerFactory};
-use quinn_proto::RttEstimator;
+use karez_protocol::link::{LinkMemory, PACED_BELOW, Pacer, Thin};
 
 /// Smaller packets are taken for bare acknowledgements, which nobody acknowledges and which wait
 /// for nothing.
@@ -25,8 +22,17 @@ const KICK_EXTRA: Duration = Duration::from_millis(300);
 /// Packets that a kick lets out at least.
 const KICK_LEAST: u64 = 4;
 
+/// Round-trip time until one is measured.
+const RTT_GUESS: Duration = Duration::from_millis(333);
+/// An acknowledgement may be late by this and two round trips before the link is asked about.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Packets go out into a silence of this and two round trips.
+const HOLD_AFTER: Duration = Duration::from_millis(1500);
+/// Longer than any wait for a kick, which ends it.
+const HELD: Duration = Duration::from_secs(86_400);
+
 /// What is known of a link, for the next connection over it.
-pub(crate) type Memory = Arc<Mutex<Option<Remembered>>>;
+pub(crate) type Memory = Arc<Mutex<LinkMemory>>;
 
 /// One connection's link state.
 #[derive(Debug)]
@@ -54,12 +60,19 @@ struct State {
     window: u64,
     waiting_since: Option<Instant>,
     heard: Option<Instant>,
+    /// Round-trip time without queue, or quinn's first guess.
+    rtt: Duration,
+    kicked: Option<Instant>,
+    /// When something urgent was last handed to QUIC.
+    urgent: Option<Instant>,
+    /// There is a cheaper way than packets to find out whether a link is back.
+    holds: bool,
 }
 
 impl Steer {
     /// `thin`: the delay of acknowledgements, where our own controller decides.
     pub(crate) fn new(now: Instant, memory: Memory, thin: Option<Duration>, mtu: u16) -> Arc<Self> {
-        let known = *memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&memory).carried;
         let thin = thin.map(|ack_delay| Thin::new(Duration::ZERO, mtu, ack_delay, known));
         Arc::new(Self {
             origin: now,
@@ -75,6 +88,10 @@ impl Steer {
                 window: 0,
                 waiting_since: None,
                 heard: None,
+                rtt: RTT_GUESS,
+                kicked: None,
+                urgent: None,
+                holds: false,
             }),
         })
     }
@@ -115,10 +132,47 @@ impl Steer {
         rate.filter(|rate| *rate > 0.0)
     }
 
+    /// Something urgent was handed to QUIC.
+    pub(crate) fn expect_urgent(&self, now: Instant) {
+        self.state().urgent = Some(now);
+    }
+
+    /// Something urgent is not acknowledged yet.
+    pub(crate) fn owes_urgent(&self) -> bool {
+        let state = self.state();
+        state.urgent.is_some() && state.urgent >= state.heard
+    }
+
+    /// From now on a silent link is asked, not filled.
+    pub(crate) fn hold_in_silence(&self) {
+        self.state().holds = true;
+    }
+
+    /// Round-trip time without queue.
+    pub(crate) fn rtt(&self) -> Duration {
+        self.state().rtt
+    }
+
+    /// How long a silence means nothing.
+    pub(crate) fn patience(&self) -> Duration {
+        PATIENCE + 2 * self.rtt()
+    }
+
+    /// The time that two packets take.
+    pub(crate) fn packet_time(&self) -> Duration {
+        let state = self.state();
+        let rate = state.thin.as_ref().map_or(0.0, Thin::rate);
+        let time = state.mtu as f64 / rate.max(1.0);
+        Duration::try_from_secs_f64(time)
+            .unwrap_or_default()
+            .min(PATIENCE)
+    }
+
     /// Opens the window past whatever an outage has swallowed.
-    pub(crate) fn lift(&self, rtt: Duration) {
+    pub(crate) fn lift(&self, now: Instant) {
         let mut state = self.state();
-        let time = (rtt + KICK_EXTRA).as_secs_f64();
+        state.kicked = Some(now);
+        let time = (state.rtt + KICK_EXTRA).as_secs_f64();
         let rate = state.thin.as_ref().map_or(0.0, Thin::rate);
         let extra = ((rate * time) as u64).max(KICK_LEAST * state.mtu + 1);
         state.floor = state.in_flight + extra;
@@ -129,6 +183,9 @@ impl Steer {
     pub(crate) fn may_leave(&self, now: Instant) -> Result<(), Instant> {
         let state = self.state();
         let waits = state.made.is_some_and(|(_, bytes)| bytes >= ASKS_FOR_ACK);
+        if waits && state.is_held(now) {
+            return Err(now + HELD);
+        }
         match state.pacer.next().map(|next| self.origin + next) {
             Some(next) if waits && next > now => Err(next),
             _ => Ok(()),
@@ -157,22 +214,111 @@ impl Steer {
         self.state().is_paced()
     }
 
+    /// A path begins, the first or another: nothing is in flight on it.
+    pub(crate) fn begin_path(&self, mtu: u16) {
+        let mut state = self.state();
+        (state.in_flight, state.floor) = (0, 0);
+        state.mtu = mtu.into();
+    }
+
+    /// quinn's own controller decides on this window.
+    pub(crate) fn set_window(&self, window: u64) {
+        self.state().window = window;
+    }
+
+    /// The largest datagram has changed.
+    pub(crate) fn set_mtu(&self, mtu: u16) {
+        let mut state = self.state();
+        state.mtu = mtu.into();
+        if let Some(thin) = &mut state.thin {
+            thin.set_mtu(mtu);
+        }
+    }
+
+    /// quinn has made a packet, or several.
+    pub(crate) fn made(&self, now: Instant, bytes: u64) {
+        let mut state = self.state();
+        let before = state.made.map_or(0, |(_, bytes)| bytes);
+        state.made = Some((now, before + bytes));
+        if bytes >= ASKS_FOR_ACK {
+            state.in_flight += bytes;
+            state.waiting_since.get_or_insert(now);
+        }
+    }
+
+    /// One packet of an acknowledgement; `sent` is quinn's time for it.
+    pub(crate) fn acked(&self, now: Instant, sent: Instant, bytes: u64, app_limited: bool) {
+        let mut state = self.state();
+        state.floor = 0;
+        let real = self.since(state.real(sent));
+        if let Some(thin) = &mut state.thin {
+            thin.on_ack(self.since(now), real, bytes, app_limited);
+        }
+    }
+
+    /// An acknowledgement is read.
+    pub(crate) fn end_of_ack(&self, now: Instant, in_flight: u64) {
+        let since = self.since(now);
+        let mut state = self.state();
+        state.in_flight = in_flight;
+        state.waiting_since = (in_flight > 0).then_some(now);
+        state.heard = Some(now);
+        let Some(thin) = &mut state.thin else { return };
+        thin.on_end_of_ack(since);
+        let (rtt, known) = (thin.base_rtt(), thin.remember());
+        state.rtt = rtt.unwrap_or(state.rtt);
+        drop(state);
+        if known.is_some() {
+            lock(&self.memory).carried = known;
+        }
+    }
+
+    /// Packets were found lost.
+    pub(crate) fn lost(&self, bytes: u64) {
+        let mut state = self.state();
+        state.in_flight = state.in_flight.saturating_sub(bytes);
+        if let Some(thin) = &mut state.thin {
+            thin.on_lost(bytes);
+        }
+    }
+
+    /// The window as quinn is told it: open while there is room, so that its own pacer steps
+    /// aside.
+    pub(crate) fn told_window(&self) -> u64 {
+        let state = self.state();
+        let window = state.window();
+        match state.is_paced() && state.in_flight + state.mtu < window {
+            true => OPEN,
+            false => window,
+        }
+    }
+
     fn since(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.origin)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember(&self, known: Option<Remembered>) {
-        if known.is_some() {
-            *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = known;
-        }
+        lock(&self.state)
     }
 }
 
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl State {
+    /// How long packets go out into a silence.
+    fn hold_after(&self) -> Duration {
+        HOLD_AFTER + 2 * self.rtt
+    }
+
+    /// Whether nothing but bare acknowledgements leaves: the link is taken for dead, and asking
+    /// is cheaper.
+    fn is_held(&self, now: Instant) -> bool {
+        let past = |at: Instant| now.saturating_duration_since(at) > self.hold_after();
+        self.holds && self.waiting_since.is_some_and(past) && self.kicked.is_none_or(past)
+    }
+
     fn is_paced(&self) -> bool {
         let rate = self.thin.as_ref().map(Thin::rate);
         rate.is_some_and(|rate| rate < PACED_BELOW)
@@ -183,162 +329,12 @@ impl State {
         own.max(self.floor)
     }
 
-    /// The window as quinn is told it.
-    fn told_window(&self) -> u64 {
-        let window = self.window();
-        match self.is_paced() && self.in_flight + self.mtu < window {
-            true => OPEN,
-            false => window,
-        }
-    }
-
     /// When a packet really left. Several may bear one stamp of quinn's.
-    fn real(&mut self, stamp: Instant) -> Instant {
+    fn real(&self, stamp: Instant) -> Instant {
         let at = self.stamps.partition_point(|(made, _)| *made < stamp);
         match self.stamps.get(at) {
             Some((made, real)) if *made == stamp => *real,
             _ => stamp,
         }
-    }
-}
-
-/// What quinn takes for the controller of one path. All paths of a connection share its state.
-pub(crate) struct Steered {
-    steer: Arc<Steer>,
-    /// quinn's own, where it decides.
-    inner: Option<Box<dyn Controller>>,
-}
-
-/// Makes [`Steered`] controllers for one connection.
-pub(crate) struct SteerFactory {
-    pub(crate) steer: Arc<Steer>,
-    pub(crate) inner: Option<Arc<dyn ControllerFactory + Send + Sync>>,
-}
-
-impl ControllerFactory for SteerFactory {
-    fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        let inner = self.inner.clone();
-        let inner = inner.map(|factory| factory.build(now, current_mtu));
-        let mut state = self.steer.state();
-        (state.in_flight, state.floor) = (0, 0);
-        state.mtu = current_mtu.into();
-        state.window = inner.as_ref().map_or(0, |inner| inner.window());
-        drop(state);
-        Box::new(Steered {
-            steer: self.steer.clone(),
-            inner,
-        })
-    }
-}
-
-impl Controller for Steered {
-    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
-        if let Some(inner) = &mut self.inner {
-            inner.on_sent(now, bytes, last_packet_number);
-        }
-        let mut state = self.steer.state();
-        let before = state.made.map_or(0, |(_, bytes)| bytes);
-        state.made = Some((now, before + bytes));
-        if bytes >= ASKS_FOR_ACK {
-            state.in_flight += bytes;
-            state.waiting_since.get_or_insert(now);
-        }
-    }
-
-    fn on_ack(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        bytes: u64,
-        app_limited: bool,
-        rtt: &RttEstimator,
-    ) {
-        if let Some(inner) = &mut self.inner {
-            inner.on_ack(now, sent, bytes, app_limited, rtt);
-        }
-        let (steer, mut state) = (&self.steer, self.steer.state());
-        state.floor = 0;
-        let real = state.real(sent);
-        if let Some(thin) = &mut state.thin {
-            thin.on_ack(steer.since(now), steer.since(real), bytes, app_limited);
-        }
-    }
-
-    fn on_end_acks(
-        &mut self,
-        now: Instant,
-        in_flight: u64,
-        app_limited: bool,
-        largest_packet_num_acked: Option<u64>,
-    ) {
-        if let Some(inner) = &mut self.inner {
-            inner.on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
-        }
-        let window = self.inner.as_ref().map_or(0, |inner| inner.window());
-        let (steer, mut state) = (&self.steer, self.steer.state());
-        state.in_flight = in_flight;
-        state.waiting_since = (in_flight > 0).then_some(now);
-        state.heard = Some(now);
-        state.window = window;
-        let known = state.thin.as_mut().and_then(|thin| {
-            thin.on_end_of_ack(steer.since(now));
-            thin.remember()
-        });
-        drop(state);
-        steer.remember(known);
-    }
-
-    fn on_congestion_event(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        is_persistent_congestion: bool,
-        lost_bytes: u64,
-    ) {
-        if let Some(inner) = &mut self.inner {
-            inner.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
-        }
-        let window = self.inner.as_ref().map_or(0, |inner| inner.window());
-        let mut state = self.steer.state();
-        state.in_flight = state.in_flight.saturating_sub(lost_bytes);
-        state.window = window;
-        if let Some(thin) = &mut state.thin {
-            thin.on_lost(lost_bytes);
-        }
-    }
-
-    fn on_mtu_update(&mut self, new_mtu: u16) {
-        if let Some(inner) = &mut self.inner {
-            inner.on_mtu_update(new_mtu);
-        }
-        let mut state = self.steer.state();
-        state.mtu = new_mtu.into();
-        if let Some(thin) = &mut state.thin {
-            thin.set_mtu(new_mtu);
-        }
-    }
-
-    fn window(&self) -> u64 {
-        let state = self.steer.state();
-        match &self.inner {
-            Some(inner) => inner.window().max(state.floor),
-            None => state.told_window(),
-        }
-    }
-
-    fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self {
-            steer: self.steer.clone(),
-            inner: self.inner.as_ref().map(|inner| inner.clone_box()),
-        })
-    }
-
-    fn initial_window(&self) -> u64 {
-        let inner = self.inner.as_ref().map(|inner| inner.initial_window());
-        inner.unwrap_or_else(|| self.steer.window())
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
     }
 }

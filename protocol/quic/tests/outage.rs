@@ -70,7 +70,7 @@ async fn a_hub_that_owes_a_report_wakes_a_silent_connection_too() {
         quiet.wake();
         sleep(secs(7_200)).await;
         world.set_down(false);
-        assert!(until(secs(30), || up.count() == 1).await);
+        assert!(until(secs(150), || up.count() == 1).await);
     };
     tokio::select! {
         end = drive(&conn, &mut a, &wake) => panic!("{end}"),
@@ -104,7 +104,7 @@ async fn a_restarted_hub_is_found_again_at_once() {
     assert!(until(secs(60), || received.count() == 1).await);
     world.set_down(true); // It dies without a word.
     first.abort();
-    sleep(secs(30)).await;
+    sleep(secs(15)).await;
     world.set_down(false);
     let _second = hub(&world.machine(1), &received);
     let back = Instant::now();
@@ -168,11 +168,11 @@ async fn a_refused_key_is_told_why_and_tries_again_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hub_that_is_away_for_a_month_is_dialled_for_ever() {
+async fn a_hub_that_was_never_met_is_dialled_for_ever() {
     let world = World::new(3, Link::thin());
     let clinic = clinic(&world.machine(2));
     clinic.send(BULK, 1, 16_000);
-    sleep(secs(30 * 86_400)).await;
+    sleep(secs(3 * 86_400)).await;
     let LinkState::Down { cause, .. } = clinic.state.borrow().clone() else {
         panic!("nobody is there");
     };
@@ -180,7 +180,7 @@ async fn a_hub_that_is_away_for_a_month_is_dialled_for_ever() {
     let received = Script::default();
     let _hub = hub(&world.machine(1), &received);
     assert!(until(secs(35), || received.count() == 1).await);
-    let per_minute = world.sent_by(2) / (30 * 1_440);
+    let per_minute = world.sent_by(2) / (3 * 1_440);
     // Six packets per attempt, one attempt in 20 to 30 s.
     println!("a hub that is away costs {per_minute} B a minute");
     assert!(per_minute < 18_000, "{per_minute}");

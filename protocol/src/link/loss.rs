@@ -10,6 +10,10 @@ const STRETCH_ROUNDS: (f64, f64) = (4.0, 24.0);
 const UNKNOWN: f64 = 0.3;
 /// Loss this much above the background, beside chance, is overflow.
 const EXCESS: f64 = 0.04;
+/// An alarm is false when what is sent has fallen to this part, and what arrives to that.
+const ALARM: (f64, f64) = (0.75, 0.87);
+/// Rounds for which that is remembered.
+const FLOOR_ROUNDS: u32 = 300;
 /// Rounds of overflow before the queue is held to be shallow, and the most that are counted.
 const SHALLOW: (u32, u32) = (3, 30);
 
@@ -19,6 +23,16 @@ pub(super) struct Losses {
     background: f64,
     overflow: bool,
     rounds: u32,
+    alarm: Option<Alarm>,
+    /// What an alarm that was false has taught, and the rounds for which it is believed.
+    floor: (f64, u32),
+}
+
+/// What was sent and what arrived, per second, when the queue was first held to be shallow.
+#[derive(Clone, Copy, Debug)]
+struct Alarm {
+    sent: f64,
+    arrived: f64,
 }
 
 impl Losses {
@@ -27,6 +41,8 @@ impl Losses {
             background: UNKNOWN,
             overflow: false,
             rounds: 0,
+            alarm: None,
+            floor: (0.0, 0),
         }
     }
 
@@ -54,7 +70,9 @@ impl Losses {
     /// that overflow proves nothing.
     pub(super) fn round(&mut self, history: &History, mtu: f64, deep: bool) {
         let rounds = stretch_rounds(history, mtu);
-        self.background = background(history, rounds, mtu);
+        let floor = if self.floor.1 > 0 { self.floor.0 } else { 0.0 };
+        self.floor.1 = self.floor.1.saturating_sub(1);
+        self.background = background(history, rounds, mtu).max(floor);
         let late = history.last(rounds * 3 / 2);
         let chance = 1.5 * deviation(self.background, &late, mtu);
         self.overflow = late.loss() > self.background + EXCESS + chance;
@@ -63,6 +81,23 @@ impl Losses {
             true => (self.rounds + 1).min(SHALLOW.1),
             false => self.rounds.saturating_sub(1),
         };
+        self.check_alarm(&late);
+    }
+
+    /// What overflows arrives at the same rate when less is sent. When less arrives too, the loss
+    /// is the link's.
+    fn check_alarm(&mut self, late: &Round) {
+        if !self.is_shallow() {
+            self.alarm = None;
+            return;
+        }
+        let (sent, arrived) = (late.rate(), late.acked_rate());
+        let alarm = *self.alarm.get_or_insert(Alarm { sent, arrived });
+        if sent < ALARM.0 * alarm.sent && arrived < ALARM.1 * alarm.arrived {
+            self.floor = (late.loss(), FLOOR_ROUNDS);
+            self.background = self.background.max(late.loss());
+            (self.overflow, self.rounds, self.alarm) = (false, 0, None);
+        }
     }
 
     /// Rounds over which a mean is worth something.
@@ -136,5 +171,28 @@ mod tests {
         assert!(losses.is_overflow() && losses.is_shallow(), "{losses:?}");
         losses.round(&history, MTU, true);
         assert!(!losses.is_clear());
+    }
+
+    #[test]
+    fn loss_that_stays_when_less_is_sent_is_the_links_own() {
+        let mut history = history((0..60).map(|n| if n < 50 { 0.01 } else { 0.2 }));
+        let mut losses = Losses::new();
+        for _ in 0..5 {
+            losses.round(&history, MTU, false);
+        }
+        assert!(losses.is_shallow());
+        for _ in 0..12 {
+            history.push(Round {
+                acked: 16.0 * MTU,
+                lost: 4.0 * MTU,
+                seconds: 1.0,
+                gap: false,
+            });
+            losses.round(&history, MTU, false);
+        }
+        assert!(
+            losses.is_clear() && losses.background() > 0.15,
+            "{losses:?}"
+        );
     }
 }

@@ -41,7 +41,7 @@ impl Round {
         (self.sent() / mtu).max(1.0)
     }
 
-    fn and(self, other: &Self) -> Self {
+    pub(super) fn and(self, other: &Self) -> Self {
         Self {
             acked: self.acked + other.acked,
             lost: self.lost + other.lost,

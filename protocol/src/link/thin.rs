@@ -2,30 +2,23 @@
 
 use std::time::Duration;
 
+use super::clocked::{Clocked, deep};
 use super::delay::Base;
 use super::loss::Losses;
-use super::round::{Collector, Delays, History, Round};
+use super::round::{Collector, History, Round};
+use super::unrest::Unrest;
 
 /// The queue aimed at, seconds: never dry, hardly felt.
 const TARGET: f64 = 0.15;
 /// Packets in flight at the very start, and at least.
 const WINDOW_START: f64 = 8.0;
 const WINDOW_LEAST: f64 = 6.0;
-/// What the rate may be of the estimate.
-const GAIN: (f64, f64) = (0.5, 1.25);
-/// How hard the queue's distance from its target is followed.
-const GAIN_SLOPE: f64 = 0.5;
-/// Rounds without queue before the link is held to have more to give, and before it is measured
-/// anew from the start.
-const DRY: (u32, u32) = (3, 10);
-/// The rate for a link that seems to have more to give.
-const DRY_GAIN: f64 = 1.2;
-/// The estimate takes half of each new measurement.
-const ESTIMATE_WEIGHT: f64 = 0.5;
 
 /// No shorter silence is a gap, seconds; what a gap spoils, rounds.
 const GAP_LEAST: f64 = 0.4;
 const GAP_ROUNDS: u32 = 2;
+/// Silences that are fades, seconds.
+const FADE: (f64, f64) = (0.6, 2.5);
 /// So many acknowledgements lost in a row are no chance.
 const UNLIKELY: f64 = 0.002;
 /// Weight of a new time between acknowledgements.
@@ -43,32 +36,43 @@ pub struct Remembered {
 /// A controller of one sending end. Times are since any fixed moment.
 #[derive(Clone, Debug)]
 pub struct Thin {
-    mtu: f64,
-    ack_delay: f64,
-    srtt: f64,
-    base: Base,
-    round: Collector,
-    history: History,
-    losses: Losses,
-    phase: Phase,
+    pub(super) mtu: f64,
+    pub(super) ack_delay: f64,
+    pub(super) srtt: f64,
+    pub(super) base: Base,
+    pub(super) round: Collector,
+    pub(super) history: History,
+    pub(super) losses: Losses,
+    pub(super) unrest: Unrest,
+    pub(super) phase: Phase,
     /// Bytes per second that the link takes.
-    estimate: f64,
+    pub(super) estimate: f64,
     /// The highest estimate so far.
-    top: f64,
-    rate: f64,
-    window: f64,
-    rounds: u32,
-    dry: u32,
+    pub(super) top: f64,
+    pub(super) rate: f64,
+    /// The other law, while the link is restless.
+    pub(super) clocked: Option<Clocked>,
+    /// The round in which the queue was last found too shallow for that.
+    pub(super) shallow_seen: Option<u32>,
+    pub(super) window: f64,
+    pub(super) rounds: u32,
+    pub(super) dry: u32,
+    /// The rate is only remembered.
+    pub(super) guessed: bool,
+    /// Rounds since the last start.
+    pub(super) settled: u32,
     /// Rounds that an interruption still spoils.
-    gap: u32,
-    heard: f64,
+    pub(super) gap: u32,
+    pub(super) heard: f64,
+    /// When a short silence was last seen, and how long it was.
+    pub(super) fade: Option<(f64, f64)>,
     /// The usual time between two acknowledgements.
-    ack_interval: f64,
-    app_limited: bool,
+    pub(super) ack_interval: f64,
+    pub(super) app_limited: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// Doubling each round.
     Start(Start),
     Steady,
@@ -76,7 +80,7 @@ enum Phase {
 
 /// The highest rates of a start, and rounds in which they no longer grew.
 #[derive(Clone, Copy, Debug, Default)]
-struct Start {
+pub(super) struct Start {
     arrived: f64,
     sent: f64,
     flat: u32,
@@ -102,24 +106,31 @@ impl Thin {
             round: Collector::new(now),
             history: History::default(),
             losses: Losses::new(),
+            unrest: Unrest::default(),
             phase: Phase::Start(Start::default()),
             estimate: 0.0,
             top: 0.0,
             rate: 0.0,
+            clocked: None,
+            shallow_seen: None,
             window: WINDOW_START * mtu,
             rounds: 0,
             dry: 0,
+            guessed: false,
+            settled: 0,
             gap: 0,
             heard: now,
+            fade: None,
             ack_interval: 0.2,
             app_limited: false,
         };
         if let Some(known) = remembered {
-            thin.estimate = 0.9 * known.rate;
+            thin.estimate = (0.9 * known.rate).max(0.5 * mtu);
             thin.rate = thin.estimate;
             thin.srtt = known.rtt.as_secs_f64();
             thin.window = (thin.rate * (thin.srtt + 0.3)).max(WINDOW_LEAST * mtu);
             thin.phase = Phase::Steady;
+            thin.guessed = true;
         }
         thin
     }
@@ -211,9 +222,18 @@ impl Thin {
         }
         let chance = self.losses.background().clamp(0.01, 0.5);
         let in_a_row = 1.0 + UNLIKELY.ln() / chance.ln();
-        if silence > (in_a_row * self.ack_interval).max(GAP_LEAST) {
+        // A rate that is too low leaves pauses, a window that is too small leaves bursts a round
+        // trip apart.
+        let pause = 3.0 * self.mtu / self.rate.max(1.0) + self.ack_delay;
+        let usual = (in_a_row * self.ack_interval)
+            .max(self.srtt + 0.1)
+            .max(pause);
+        if silence > usual.max(GAP_LEAST) {
             self.gap = GAP_ROUNDS;
             self.base.interrupted();
+            if self.rounds > 4 && (FADE.0..FADE.1).contains(&silence) {
+                self.fade = Some((now, silence));
+            }
         } else {
             self.ack_interval += ACK_WEIGHT * (silence - self.ack_interval);
         }
@@ -227,17 +247,27 @@ impl Thin {
         self.gap = self.gap.saturating_sub(1);
         let round = Round { gap, ..round };
         self.rounds += 1;
-        let cutting = matches!(self.phase, Phase::Steady);
-        let queue = self.base.round(now, delays, cutting) - self.ack_wait();
+        let aim = self.aim();
+        let queue = self.base.round(now, delays, aim) - self.ack_wait();
         let queue = queue.max(0.0);
         self.history.push(round);
         if let Phase::Start(start) = self.phase {
             self.start_up(&round, queue, start);
         }
         if matches!(self.phase, Phase::Steady) {
-            self.steady(&round, delays, queue);
+            self.steady(now, &round, queue);
         }
         self.window = self.window.max(WINDOW_LEAST * self.mtu);
+    }
+
+    /// The queue that the law in force aims at; none while starting.
+    fn aim(&self) -> Option<f64> {
+        let target = self.base.target();
+        match (self.phase, &self.clocked) {
+            (Phase::Start(_), _) => None,
+            (Phase::Steady, None) => Some(target),
+            (Phase::Steady, Some(_)) => Some(deep(target)),
+        }
     }
 
     /// How long a packet waits for its acknowledgement where packets are too far apart to bring
@@ -271,74 +301,7 @@ impl Thin {
                 false => 1.1 * start.arrived,
             };
             self.phase = Phase::Steady;
+            self.settled = 0;
         }
-    }
-
-    fn steady(&mut self, round: &Round, _delays: Delays, queue: f64) {
-        let target = self.base.target();
-        let base = self.base.seconds().unwrap_or(self.srtt);
-        self.losses
-            .round(&self.history, self.mtu, queue > 1.2 * target);
-        if !round.gap && !self.app_limited {
-            self.measure();
-        }
-        let floor = 8.0 * self.mtu / base.max(0.1);
-        self.top = self.top.max(self.estimate);
-        if self.rounds < 60 {
-            self.top = self.top.max(floor);
-        }
-        let gain = self.gain(queue, target);
-        if self.has_woken() {
-            self.phase = Phase::Start(Start::default());
-            self.dry = 0;
-        }
-        self.rate = (self.estimate * gain).max(self.mtu / 2.0);
-        let grace = if queue < 2.0 * target { 1.5 } else { 0.05 };
-        self.window = self.rate * (base + target + grace);
-    }
-
-    /// Averages what the link takes. What arrives limits it: what a shallow queue drops was not
-    /// carried.
-    fn measure(&mut self) {
-        let kept = (1.0 - self.losses.background()).max(0.4);
-        let taken = self.history.last(3).rate();
-        let limit = if self.losses.is_shallow() {
-            let long = 2 * self.losses.stretch(&self.history, self.mtu);
-            1.01 * self.history.last(long).acked_rate() / kept
-        } else {
-            let late = (0..4).map(|skip| self.history.stretch(skip, 4).acked_rate());
-            1.10 * late.fold(0.0, f64::max) / kept
-        };
-        let measured = if limit > 0.0 { taken.min(limit) } else { taken };
-        self.estimate += ESTIMATE_WEIGHT * (measured - self.estimate);
-    }
-
-    fn gain(&mut self, queue: f64, target: f64) -> f64 {
-        self.dry = if queue < 0.25 * target {
-            self.dry + 1
-        } else {
-            0
-        };
-        let gain = 1.0 + GAIN_SLOPE * (target - queue) / self.srtt.max(0.2);
-        let gain = if self.losses.is_shallow() {
-            match self.rounds % 20 {
-                0..3 => 0.85,
-                _ => gain.min(1.02),
-            }
-        } else if self.dry >= DRY.0 {
-            gain.max(DRY_GAIN)
-        } else {
-            gain
-        };
-        gain.clamp(GAIN.0, GAIN.1)
-    }
-
-    /// The link gives far less than it once did and no queue explains it.
-    fn has_woken(&self) -> bool {
-        self.dry >= DRY.1
-            && self.losses.is_clear()
-            && !self.losses.is_overflow()
-            && self.history.len() >= 10
-            && self.estimate < 0.4 * self.top
     }
 }

@@ -1,0 +1,157 @@
+//! The law in the long run: a rate first, with a loose window around it.
+
+use super::clocked::{Clocked, Shown};
+use super::round::Round;
+use super::thin::{Phase, Start, Thin};
+
+/// What of it large packets on a thin link may take off.
+const TARGET_GIVES: f64 = 0.1;
+/// What the rate may be of the estimate.
+const GAIN: (f64, f64) = (0.5, 1.25);
+/// How hard the queue's distance from its target is followed.
+const GAIN_SLOPE: f64 = 0.5;
+/// Rounds without queue before the link is held to have more to give, and before it is measured
+/// anew from the start.
+const DRY: (u32, u32) = (3, 10);
+/// The rate for a link that seems to have more to give.
+const DRY_GAIN: f64 = 1.2;
+/// The rate while the queue is drained for a look at the empty path.
+const DRAIN_GAIN: f64 = 0.8;
+/// The estimate takes half of each new measurement.
+const ESTIMATE_WEIGHT: f64 = 0.5;
+/// How long a fade is remembered, seconds.
+const FADE_LASTS: f64 = 600.0;
+/// Packets in flight beyond what the path holds, seconds: without and with fades.
+const SPARE: f64 = 0.18;
+const SPARE_MAX: f64 = 1.5;
+/// Rounds for which a shallow queue is remembered.
+const SHALLOW_LASTS: u32 = 40;
+/// Rounds after a start until the rate is at home.
+const SETTLED: u32 = 10;
+
+impl Thin {
+    /// Takes a round.
+    pub(super) fn steady(&mut self, now: f64, round: &Round, queue: f64) {
+        // A packet's own time on the air is queue to the one behind it.
+        let packet = self.mtu / self.estimate.max(1.0);
+        let target = self.base.target() - (0.25 * packet).min(TARGET_GIVES);
+        let base = self.base.seconds().unwrap_or(self.srtt);
+        self.guessed &= queue < target && self.rounds < SETTLED;
+        self.losses
+            .round(&self.history, self.mtu, queue > 1.2 * target);
+        if !round.gap && !self.app_limited {
+            self.measure();
+            self.settled += 1;
+        }
+        // Overflow and the end of a start make the rate swing by themselves.
+        if self.settled <= SETTLED || self.app_limited || self.losses.is_overflow() {
+            self.unrest.interrupted();
+        } else if !round.gap {
+            self.unrest.round(round, self.mtu);
+        }
+        let floor = 8.0 * self.mtu / base.max(0.1);
+        self.top = self.top.max(self.estimate);
+        if self.rounds < 60 {
+            self.top = self.top.max(floor);
+        }
+        let gain = self.gain(now, queue, target);
+        if self.has_woken() {
+            self.phase = Phase::Start(Start::default());
+            (self.dry, self.guessed) = (0, false);
+        }
+        self.rate = (self.estimate * gain).max(self.mtu / 2.0);
+        let spare = if queue < 2.0 * target {
+            self.spare(now)
+        } else {
+            0.05
+        };
+        self.window = self.rate * (base + target + spare);
+        self.follow(round, base, target, queue);
+    }
+
+    /// On a restless link the window leads and the rate follows.
+    fn follow(&mut self, round: &Round, base: f64, target: f64, queue: f64) {
+        if self.losses.is_shallow() {
+            self.shallow_seen = Some(self.rounds);
+        }
+        let shallow = self
+            .shallow_seen
+            .is_some_and(|at| self.rounds - at < SHALLOW_LASTS);
+        if !self.unrest.is_restless() || shallow {
+            self.clocked = None;
+            return;
+        }
+        let shown = Shown {
+            rate: round.rate().max(self.estimate),
+            base,
+            queue,
+            target,
+            mtu: self.mtu,
+        };
+        let clocked = self.clocked.get_or_insert_with(|| Clocked::begin(&shown));
+        self.window = clocked.round(&shown);
+        self.rate = clocked.pace(&shown);
+    }
+
+    /// Averages what the link takes. What arrives limits it: what a shallow queue drops was not
+    /// carried.
+    fn measure(&mut self) {
+        let kept = (1.0 - self.losses.background()).max(0.4);
+        let taken = self.history.last(3).rate();
+        let limit = if self.losses.is_shallow() {
+            let long = 2 * self.losses.stretch(&self.history, self.mtu);
+            1.01 * self.history.last(long).acked_rate() / kept
+        } else {
+            let late = (0..4).map(|skip| self.history.stretch(skip, 4).acked_rate());
+            1.10 * late.fold(0.0, f64::max) / kept
+        };
+        let measured = if limit > 0.0 { taken.min(limit) } else { taken };
+        self.estimate += ESTIMATE_WEIGHT * (measured - self.estimate);
+    }
+
+    fn gain(&mut self, now: f64, queue: f64, target: f64) -> f64 {
+        self.dry = if queue < 0.25 * target {
+            self.dry + 1
+        } else {
+            0
+        };
+        let gain = 1.0 + GAIN_SLOPE * (target - queue) / self.srtt.max(0.2);
+        let gain = if self.base.is_stale(now) {
+            gain.min(DRAIN_GAIN)
+        } else if self.losses.is_shallow() {
+            match self.rounds % 20 {
+                0..3 => 0.85,
+                _ => gain.min(1.02),
+            }
+        } else if self.dry >= DRY.0 {
+            gain.max(DRY_GAIN)
+        } else {
+            gain
+        };
+        gain.clamp(GAIN.0, GAIN.1)
+    }
+
+    /// The link gives far less than it once did and no queue explains it.
+    fn has_woken(&self) -> bool {
+        let (dry, known) = if self.guessed {
+            (DRY.0, 3)
+        } else {
+            (DRY.1, 10)
+        };
+        self.dry >= dry
+            && self.losses.is_clear()
+            && !self.losses.is_overflow()
+            && self.history.len() >= known
+            && (self.guessed || self.estimate < 0.4 * self.top)
+    }
+
+    /// Seconds of packets in flight beyond what the path holds, so that acknowledgements may be
+    /// late or lost, and a fade passes unnoticed. An outage swallows them.
+    fn spare(&mut self, now: f64) -> f64 {
+        self.fade = self.fade.filter(|(at, _)| now - at < FADE_LASTS);
+        let fade = self.fade.map_or(0.0, |(_, silence)| silence + 0.3);
+        let late = 4.0 * self.losses.background() * self.ack_interval;
+        let coarse = 2.5 * self.mtu / self.estimate.max(1.0);
+        (SPARE + late + coarse).max(fade.min(SPARE_MAX))
+    }
+}
