@@ -221,7 +221,7 @@ impl Packer {
             } else {
                 chain.state.weight()
             };
-            before <= CHAINS_WEIGHT_MAX
+            chain.kind == Kind::Head || before <= CHAINS_WEIGHT_MAX
         });
     }
 }

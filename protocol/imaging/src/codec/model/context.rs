@@ -225,7 +225,7 @@ impl Context {
         near: &Near,
         guesses: &[f32; 2],
         blended: f32,
-        before: Option<(&[f32], &[f32])>,
+        before: Option<(&[u16], &[u16])>,
     ) -> Self {
         let at = errors.stride * 2 + PAD + x;
         let (e, s) = (&errors.last, errors.stride);
@@ -240,10 +240,10 @@ impl Context {
         let local = (2.0 * (w + n) + (nw + ne) + 0.7 * (ww + nn)) * (1.0 / 7.4);
         let (activity, same, around) = match before {
             Some((here, below)) => {
-                let same = here[x];
-                let s = below[x];
+                let error = |row: &[u16], x: usize| f32::from(row[x]) * (1.0 / 16.0);
+                let (same, s) = (error(here, x), error(below, x));
                 let e = if x + 1 < here.len() {
-                    here[x + 1]
+                    error(here, x + 1)
                 } else {
                     same
                 };

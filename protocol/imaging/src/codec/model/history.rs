@@ -7,10 +7,11 @@ pub(crate) const FRAME_MAX: usize = 1 << 20;
 #[derive(Clone, Default)]
 pub(crate) struct History {
     now: Vec<u16>,
-    errors_now: Vec<f32>,
+    errors_now: Vec<u16>,
     pub(crate) before: Vec<u16>,
     pub(crate) before2: Vec<u16>,
-    pub(crate) errors: Vec<f32>,
+    /// In sixteenths.
+    pub(crate) errors: Vec<u16>,
 }
 
 impl History {
@@ -18,14 +19,15 @@ impl History {
     pub(crate) fn new(samples: usize) -> Self {
         Self {
             now: vec![0; samples],
-            errors_now: vec![0.0; samples],
+            errors_now: vec![0; samples],
             ..Self::default()
         }
     }
 
     pub(crate) fn push(&mut self, samples: impl Iterator<Item = u16>, errors: &[f32]) {
         self.now.extend(samples);
-        self.errors_now.extend_from_slice(errors);
+        self.errors_now
+            .extend(errors.iter().map(|error| (error * 16.0) as u16));
     }
 
     /// The current frame becomes the previous one.

@@ -76,8 +76,8 @@ pub(crate) struct Row<'a> {
     pub(crate) max: f32,
     /// Sample 0 is padding, coded as a mask.
     pub(crate) mask: bool,
-    /// Absolute errors at this row and the next one of the previous frame.
-    pub(crate) before: Option<(&'a [f32], &'a [f32])>,
+    /// Absolute errors, in sixteenths, at this row and the next one of the previous frame.
+    pub(crate) before: Option<(&'a [u16], &'a [u16])>,
     /// The same pixel in the planes before this one.
     pub(crate) cross: [Option<Four>; 2],
 }
@@ -135,9 +135,6 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
 
     /// Leaves the absolute errors of the row in `errors`.
     pub(crate) fn end_row(&mut self, width: usize) {
-        if !width.is_multiple_of(self.setup.block) {
-            self.end_block();
-        }
         self.window.end_row();
         self.errors.end_row(width);
     }
@@ -150,7 +147,7 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
         self.weights[0] = merged.solve(RIDGE);
         if self.setup.two && b >= self.all_from {
             self.weights[1] = self.all.clone().solve(RIDGE);
-            self.all_from = (b / 4 + 1) * 4;
+            self.all_from = (b / 16 + 1) * 16;
         }
         self.solved = true;
     }
@@ -168,12 +165,14 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
         }
     }
 
-    /// A sample that was coded without a prediction.
+    /// A sample that was coded without a prediction. What the block saw so far is dropped: edges
+    /// beside flat areas and text teach nothing (measured: 1 to 11 % on stills).
     #[inline(always)]
     pub(crate) fn hit(&mut self, x: usize, sample: u16) {
         let i = self.window.row(CURRENT) + x;
         self.window.v[i] = f32::from(sample);
         self.errors.calm(x);
+        self.count = 0;
     }
 
     /// The sample at `x` and its neighbours, for the planes that follow.

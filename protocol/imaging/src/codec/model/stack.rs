@@ -142,51 +142,41 @@ impl<const P: usize, const G: usize, const H: usize, const C: usize> Stack<P, G,
         let width = self.size.columns;
         let at = self.row * width;
         let below = (self.row + 1).min(self.size.rows - 1) * width;
+        let max: [f32; P] = std::array::from_fn(|p| f32::from(cast.maps[p].max()));
         let block = self.planes[0].model.block();
         let Self { planes, hits, .. } = self;
         planes.iter_mut().for_each(|p| p.model.start_row());
-        for x in 0..width {
-            if x % block == 0 {
-                planes
-                    .iter_mut()
-                    .for_each(|p| p.model.start_block(x / block));
-            }
-            let i = range.start + x;
-            if let Some(hits) = hits {
-                let actual = pack(numbers.iter().map(|n| n[i]));
-                let activity = planes[0].model.errors.around(x);
-                if let Some(hit) = hits.code(coder, x, actual, activity) {
-                    for (p, plane) in planes.iter_mut().enumerate() {
-                        numbers[p][i] = unpack::<P>(hit, p);
-                        plane.model.hit(x, numbers[p][i]);
-                    }
+        for (b, start) in (0..width).step_by(block).enumerate() {
+            planes.iter_mut().for_each(|p| p.model.start_block(b));
+            for x in start..(start + block).min(width) {
+                let i = range.start + x;
+                if let Some(hits) = hits
+                    && hit(hits, planes, coder, numbers, (x, i))
+                {
                     continue;
                 }
+                for (p, numbers) in numbers.iter_mut().enumerate() {
+                    let (done, rest) = planes.split_at_mut(p);
+                    let Some(plane) = rest.first_mut() else {
+                        continue;
+                    };
+                    let cross = std::array::from_fn(|d| done.get(d).map(|q| q.model.seen_at(x)));
+                    let errors = &plane.history.errors;
+                    let before =
+                        looks.then(|| (&errors[at..at + width], &errors[below..below + width]));
+                    let row = Row {
+                        max: max[p],
+                        mask: cast.mask,
+                        before,
+                        cross,
+                    };
+                    plane.model.sample(coder, x, &mut numbers[i], &row);
+                }
+                if let Some(hits) = hits {
+                    hits.settle(x, pack(numbers.iter().map(|n| n[i])));
+                }
             }
-            for (p, numbers) in numbers.iter_mut().enumerate() {
-                let (done, rest) = planes.split_at_mut(p);
-                let Some(plane) = rest.first_mut() else {
-                    continue;
-                };
-                let cross = std::array::from_fn(|d| done.get(d).map(|q| q.model.seen_at(x)));
-                let errors = &plane.history.errors;
-                let before =
-                    looks.then(|| (&errors[at..at + width], &errors[below..below + width]));
-                let max = f32::from(cast.maps[p].max());
-                let row = Row {
-                    max,
-                    mask: cast.mask,
-                    before,
-                    cross,
-                };
-                plane.model.sample(coder, x, &mut numbers[i], &row);
-            }
-            if let Some(hits) = hits {
-                hits.settle(x, pack(numbers.iter().map(|n| n[i])));
-            }
-            if x % block == block - 1 {
-                planes.iter_mut().for_each(|p| p.model.end_block());
-            }
+            planes.iter_mut().for_each(|p| p.model.end_block());
         }
         planes.iter_mut().for_each(|p| p.model.end_row(width));
     }
@@ -217,7 +207,7 @@ impl<const P: usize, const G: usize, const H: usize, const C: usize> Stack<P, G,
     /// Bytes of memory, roughly.
     pub(crate) fn weight(&self) -> usize {
         let frame = if self.size.is_kept() {
-            self.size.columns * self.size.rows * 14
+            self.size.columns * self.size.rows * 10
         } else {
             0
         };
@@ -240,6 +230,27 @@ impl<const G: usize, const H: usize, const C: usize> Plane<G, H, C> {
             .window
             .push_before(BEFORE2 + 1, 2, &before2, mask);
     }
+}
+
+/// Codes a pixel as one of its candidates, if it is one.
+#[inline(always)]
+fn hit<K: Coder, const P: usize, const G: usize, const H: usize, const C: usize>(
+    hits: &mut Hits,
+    planes: &mut [Plane<G, H, C>],
+    coder: &mut K,
+    numbers: &mut [Vec<u16>; P],
+    (x, i): (usize, usize),
+) -> bool {
+    let actual = pack(numbers.iter().map(|n| n[i]));
+    let activity = planes[0].model.errors.around(x);
+    let Some(pixel) = hits.code(coder, x, actual, activity) else {
+        return false;
+    };
+    for (p, (plane, numbers)) in planes.iter_mut().zip(numbers).enumerate() {
+        numbers[i] = unpack::<P>(pixel, p);
+        plane.model.hit(x, numbers[i]);
+    }
+    true
 }
 
 /// A pixel of one plane as it is, of three planes in ten bits each.
