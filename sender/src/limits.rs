@@ -35,6 +35,9 @@ pub(crate) const BLOCKS_MAX: u32 = u32::MAX - 1;
 pub(crate) const DISK_RETRY: Duration = Duration::from_secs(2);
 /// How often the engine looks at space and totals.
 pub(crate) const TICK: Duration = Duration::from_secs(15);
+/// IP bytes sent after which the costs are written down, at most every two seconds: what a kill
+/// loses of them.
+pub(crate) const COSTS_STEP: u64 = 256 * 1024;
 /// Entries that a journal may have beyond the live ones before it is written anew.
 pub(crate) const JOURNAL_SLACK: usize = 1024;
 /// Segments evicted in one turn.

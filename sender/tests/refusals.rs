@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use karez_protocol::priority::Class;
 use karez_sender::{Given, Sender, Work};
-use karez_store::{Disk, OpenMode};
+use karez_store::{Disk, Fault, OpenMode};
 use support::clinic::{Clinic, DIR};
 use support::hub::Hub;
 use support::net::{Link, World};
@@ -216,6 +216,30 @@ async fn an_ingest_file_that_rotted_parks_its_image_and_no_other() {
     assert_eq!((hub.rebuilt(), status.parked.len()), (1, 1), "{status:?}");
     assert!(status.parked[0].item.contains("image 0"), "{status:?}");
     clinic.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_for_an_hour_parks_nothing() {
+    let net = World::new(9, link());
+    let mut clinic = Clinic::alone(&net, 9);
+    clinic.start().unwrap();
+    clinic.send(&noise(1, 200_000), None).await.unwrap();
+    let hub = Hub::new();
+    let _serving = hub.serve(&net);
+    clinic.handle().join(&hub.invitation()).await.unwrap();
+    clinic.env.disk.fail_at(1, Fault::Io, true);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let status = clinic.status().await;
+    let said = format!("{}{}", status.spool.problem, status.hub.problem);
+    assert!(said.contains("simulated input/output error"), "{status:?}");
+    clinic.env.disk.fail_at(0, Fault::Io, false);
+    stored(&clinic, 1).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let status = clinic.status().await;
+    assert!(
+        status.spool.problem.is_empty() && status.parked.is_empty(),
+        "{status:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

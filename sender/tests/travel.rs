@@ -14,16 +14,8 @@ use karez_protocol::priority::Class;
 use support::clinic::Clinic;
 use support::hub::Hub;
 use support::net::{Link, World};
+use support::transfer::{all_stored, end, fast, name, names, rebuilt};
 use support::{dicom, noise, until};
-
-fn fast() -> Link {
-    Link {
-        bits_per_s: 50e6,
-        delay: Duration::from_millis(20),
-        loss: 0.0,
-        queue: Duration::from_secs(2),
-    }
-}
 
 /// Files of every kind that the packer treats differently.
 fn files() -> Vec<Vec<u8>> {
@@ -39,42 +31,6 @@ fn files() -> Vec<Vec<u8>> {
     files.extend((0..3).map(|n| dicom(&format!("1.2.{n}"), "CANARY^TWO", 512, n)));
     files.push(dicom("1.2.3", "CANARY^ONE", 64, 0));
     files
-}
-
-async fn all_stored(clinic: &Clinic, count: u64) {
-    let handle = clinic.handle();
-    until("all stored", async || {
-        handle.progress(vec![(0, count)]).await.unwrap().stored == count
-    })
-    .await;
-}
-
-/// Stands for a file, so that a difference prints in a line.
-fn name(file: &[u8]) -> String {
-    format!(
-        "{} bytes {}",
-        file.len(),
-        blake3::hash(file).to_hex().split_at(8).0
-    )
-}
-
-fn names(files: &[Vec<u8>]) -> Vec<String> {
-    let mut names: Vec<String> = files.iter().map(|f| name(f)).collect();
-    names.sort();
-    names
-}
-
-fn rebuilt(hub: &Hub) -> Vec<String> {
-    let state = hub.state.lock().unwrap();
-    let mut names: Vec<String> = state.rebuilt.iter().map(|(_, raw)| name(raw)).collect();
-    names.sort();
-    names
-}
-
-/// Ends a hub, and waits until its socket is free.
-async fn end(serving: tokio::task::JoinHandle<()>) {
-    serving.abort();
-    tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,68 +96,6 @@ async fn what_was_accepted_before_there_was_a_hub_travels_when_there_is_one() {
     let _serving = hub.serve(&net);
     all_stored(&clinic, 1).await;
     assert_eq!(rebuilt(&hub), [name(&noise(1, 200_000))]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_power_cut_at_every_sync_loses_and_doubles_nothing() {
-    let total = cut_at(u64::MAX).await;
-    assert!(total > 20, "{total} syncs");
-    for n in 1..=total {
-        cut_at(n).await;
-    }
-}
-
-/// A transfer whose power goes at the `n`-th sync; how many syncs there were.
-async fn cut_at(n: u64) -> u64 {
-    let net = World::new(n, fast());
-    let hub = Hub::new();
-    let serving = hub.serve(&net);
-    let mut clinic = Clinic::new(&net, &hub, n % 90).await;
-    if n < u64::MAX {
-        clinic.env.disk.kill_at_sync(n);
-    }
-    let before = clinic.env.disk.syncs();
-    let files = [
-        dicom("1.2.3", "A", 200, 1),
-        noise(n, 1_500_000),
-        dicom("1.2.3", "A", 200, 2),
-    ];
-    let mut accepted = Vec::new();
-    for file in &files {
-        if clinic.send(file, None).await.is_ok() {
-            accepted.push(file.clone());
-        }
-    }
-    if n == u64::MAX {
-        all_stored(&clinic, 3).await;
-    } else {
-        tokio::time::sleep(Duration::from_secs(20)).await;
-    }
-    let syncs = clinic.env.disk.syncs() - before;
-    clinic.kill(n).await;
-    clinic.start().unwrap();
-    until("arrived", async || {
-        accepted.iter().all(|f| rebuilt(&hub).contains(&name(f)))
-    })
-    .await;
-    let handle = clinic.handle();
-    until("released", async || {
-        let p = handle.progress(vec![(0, 99)]).await.unwrap();
-        p.stored == p.instances && p.parked == 0
-    })
-    .await;
-    let rebuilt = rebuilt(&hub);
-    for file in &files {
-        let times = rebuilt.iter().filter(|r| **r == name(file)).count();
-        // What was refused may still have become durable just before the cut.
-        assert!(times <= 1, "cut at sync {n}: delivered {times} times");
-        assert!(
-            times == 1 || !accepted.contains(file),
-            "cut at sync {n}: lost"
-        );
-    }
-    end(serving).await;
-    syncs
 }
 
 #[tokio::test(start_paused = true)]

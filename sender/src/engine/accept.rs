@@ -69,8 +69,9 @@ impl Engine {
                 since: self.shared.env.wall(),
             });
         };
-        let raised = arrived.ruled.filter(|r| *r < known.class && !known.by_hand);
-        let class = arrived.asked.or(raised).filter(|c| *c != known.class)?;
+        // What arrives makes a study more urgent, never less: that is for `prioritise` to say.
+        let ruled = arrived.ruled.filter(|_| !known.by_hand);
+        let class = arrived.asked.or(ruled).filter(|c| *c < known.class)?;
         Some(StudyFacts {
             class,
             by_hand: known.by_hand || arrived.asked.is_some(),

@@ -68,47 +68,78 @@ impl Engine {
 
     /// Makes durable what was written, and does what that allows.
     pub(super) fn commit(&mut self) {
-        if self.pending.is_empty() && !self.sealed.iter().any(|s| s.written) {
+        let written = self.sealed.iter().any(|s| s.written);
+        if self.pending.is_empty() && !written {
             return;
         }
-        match self.store.commit() {
-            Ok(_) => {
-                if self.sealed.iter().all(|s| s.written) {
-                    self.trouble = None;
-                }
-                for pending in std::mem::take(&mut self.pending) {
-                    self.settle(pending);
-                }
-                self.settle_sealed();
-            }
-            Err(error) => {
-                self.troubled(&error);
-                let failure = Failure::new(error.to_string());
-                // Other files' proofs came with this commit; a second one hands them out.
-                let proved = proved(&self.store.commit().unwrap_or_default());
-                for pending in std::mem::take(&mut self.pending) {
-                    if proved.contains(&pending.place()) {
-                        self.settle(pending);
-                    } else {
-                        self.unsettle(pending, &failure);
-                    }
-                }
-                for sealed in &mut self.sealed {
-                    sealed.written = false;
-                }
-            }
+        let all_written = self.sealed.iter().all(|s| s.written);
+        if self.sync() && all_written {
+            self.trouble = None;
         }
     }
 
-    pub(super) fn troubled(&mut self, error: &Error) {
-        if self.trouble.is_none() {
-            tracing::warn!(%error, "the disk does not take what it should; trying again until it does");
+    /// The only commit of a store that has not failed since the last one; whether it succeeded.
+    /// Then all that waits is durable, since a failure never leaves anything waiting.
+    pub(super) fn sync(&mut self) -> bool {
+        if let Err(error) = self.store.commit() {
+            self.troubled(&error);
+            return false;
         }
-        self.trouble = Some(Trouble {
-            text: error.to_string(),
-            full: matches!(error, Error::Full { .. }),
-            tried: self.now(),
-        });
+        for pending in std::mem::take(&mut self.pending) {
+            self.settle(pending);
+        }
+        self.settle_sealed();
+        true
+    }
+
+    /// Any call of the store has failed. The store has dropped what waited in the file that
+    /// failed, and gives its positions out anew: so now, before anything else is written, it is
+    /// settled which of what waits is durable, and the rest is refused or written again.
+    pub(super) fn troubled(&mut self, error: &Error) {
+        self.note_trouble(error.to_string(), matches!(error, Error::Full { .. }));
+        // The first of these may fail with another file; the second hands out all proofs.
+        let commits = [self.store.commit(), self.store.commit()];
+        let proved: BTreeSet<_> = commits.iter().flatten().flat_map(proved).collect();
+        let failure = Failure::new(error.to_string());
+        for pending in std::mem::take(&mut self.pending) {
+            if proved.contains(&pending.place()) {
+                self.settle_again(pending);
+            } else {
+                self.unsettle(pending, &failure);
+            }
+        }
+        for sealed in &mut self.sealed {
+            sealed.written = false;
+        }
+    }
+
+    /// The disk failed, and is tried again after a while.
+    pub(super) fn note_trouble(&mut self, text: String, full: bool) {
+        if self.trouble.is_none() {
+            tracing::warn!(
+                text,
+                "the disk does not do what it should; trying again until it does"
+            );
+        }
+        let tried = self.now();
+        self.trouble = Some(Trouble { text, full, tried });
+    }
+
+    /// Settles what is durable although something else was not: a study's facts may be what was
+    /// dropped, so they are written once more.
+    fn settle_again(&mut self, pending: Pending) {
+        if let Pending::Accept {
+            accepted,
+            facts: Some(facts),
+            ..
+        } = &pending
+        {
+            // Should it fail again, a restart finds the study in the ordinary class.
+            let _ = self
+                .store
+                .journal_append(super::entry::STUDIES, &facts.to_bytes(accepted.study));
+        }
+        self.settle(pending);
     }
 
     /// Whether the disk failed a moment ago, so that it is not yet tried again.
@@ -127,9 +158,10 @@ impl Engine {
         let costs = self.costs();
         let written = self.store.journal_append(TOTALS, &costs.to_bytes());
         *self.journal_entries.entry(TOTALS).or_default() += 1;
-        match written.and_then(|_| self.store.commit()) {
-            Ok(_) => self.trouble = None,
+        match written {
             Err(error) => self.troubled(&error),
+            Ok(_) if self.sync() => self.trouble = None,
+            Ok(_) => {}
         }
     }
 

@@ -14,7 +14,7 @@ use super::Engine;
 use super::account::Sent;
 use super::entry::Costs;
 use crate::hub::HubInfo;
-use crate::limits::FRAMES_PER_TURN;
+use crate::limits::{COSTS_STEP, FRAMES_PER_TURN};
 use crate::uplink::News;
 
 /// The link, its figures and its accounts.
@@ -116,6 +116,11 @@ impl Engine {
         let rate = u128::from(bits) * 1000 / span.as_millis().max(1);
         if self.source.owes() {
             self.link.rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        }
+        let costs = self.costs();
+        if costs.up.saturating_sub(self.link.written.up) > COSTS_STEP {
+            self.write_costs();
+            self.sync();
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is packed next, and what becomes of it.
 
+use std::io::ErrorKind;
+
 use karez_host::env::{WorkLost, work};
 use karez_imaging::Packer;
 use karez_protocol::id::{Fingerprint, SegmentId, StudyId};
@@ -42,10 +44,10 @@ pub(super) struct Sealed {
 impl Engine {
     /// Starts as many steps as there is room for, the most urgent first.
     pub(super) fn pack(&mut self) {
-        if !self.shared.packs || self.resting() || self.stopping {
+        if !self.shared.packs || self.stopping {
             return;
         }
-        while self.jobs + self.sealed.len() < PACKERS {
+        while !self.resting() && self.jobs + self.sealed.len() < PACKERS {
             let Some(study) = self.next_to_pack() else {
                 return;
             };
@@ -120,9 +122,8 @@ impl Engine {
         match begin(&self.shared, accepted) {
             Ok(run) => Some((order, Box::new(run))),
             Err(error) => {
-                tracing::error!(%error, order, "an accepted instance cannot be read back");
-                let why = format!("its ingest file cannot be read: {error}");
-                self.tables.put(order, Place::Lost(why));
+                let place = self.unread(&error);
+                self.tables.put(order, place);
                 None
             }
         }
@@ -227,8 +228,8 @@ impl Engine {
                 written: false,
             }),
             Ok((_, _, Err(StepError::Read(error)))) => {
-                let why = format!("its ingest file cannot be read: {error}");
-                self.abandon(study, order, Place::Lost(why));
+                let place = self.unread(&error);
+                self.abandon(study, order, place);
             }
             Ok((_, _, Err(StepError::Manifest(error)))) => {
                 self.abandon(
@@ -238,6 +239,21 @@ impl Engine {
                 );
             }
             Err(WorkLost) => self.abandon_by_bug(study, order),
+        }
+    }
+
+    /// Where an instance is whose ingest file could not be read: lost if it rotted or is not there,
+    /// else where it was, for the disk may do better later.
+    fn unread(&mut self, error: &std::io::Error) -> Place {
+        let text = format!("an ingest file cannot be read: {error}");
+        match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::NotFound | ErrorKind::UnexpectedEof => {
+                Place::Lost(text)
+            }
+            _ => {
+                self.note_trouble(text, false);
+                Place::Waiting
+            }
         }
     }
 
@@ -275,6 +291,6 @@ fn begin(shared: &super::Shared, accepted: &super::entry::Accepted) -> std::io::
     let file = IngestFile::open(&shared.blobs, &accepted.blob, &shared.keys.ingest)?;
     let fingerprint = file.open_beside(FINGERPRINT_BLOCK, &accepted.secret)?;
     let bytes = fingerprint.try_into();
-    let bytes = bytes.map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))?;
+    let bytes = bytes.map_err(|_| std::io::Error::from(ErrorKind::InvalidData))?;
     Ok(Run::new(file, accepted.origin, Fingerprint(bytes)))
 }

@@ -2,7 +2,6 @@
 
 use karez_protocol::id::SegmentId;
 use karez_protocol::units::Moment;
-use karez_store::Error;
 
 use super::Engine;
 use super::entry::{Entry, INGEST, STUDIES, TAGS};
@@ -14,9 +13,7 @@ impl Engine {
         self.write_costs();
         self.evict();
         self.shorten_journals();
-        if let Err(error) = self.store.commit() {
-            self.troubled(&error);
-        }
+        self.sync();
         if self.source.poll_timeout().is_none()
             && let Err(error) = self.store.save_index()
         {
@@ -44,8 +41,8 @@ impl Engine {
             let Some(segment) = self.oldest_released(pressed) else {
                 return;
             };
-            if let Err(error) = self.evict_one(segment) {
-                return self.troubled(&error);
+            if !self.evict_one(segment) {
+                return;
             }
         }
         self.ticked = Moment::default();
@@ -77,29 +74,33 @@ impl Engine {
         oldest.min().map(|(_, id)| id)
     }
 
-    fn evict_one(&mut self, segment: SegmentId) -> Result<(), Error> {
+    /// Removes a segment; whether that succeeded.
+    fn evict_one(&mut self, segment: SegmentId) -> bool {
         let orders = self.tables.segments.get(&segment);
         let orders: Vec<u64> = orders
             .map(|s| s.instances.values().copied().collect())
             .unwrap_or_default();
         let entry = Entry::Evicted(orders).to_bytes();
-        let journaled = self.store.journal_append(INGEST, &entry).map(drop);
-        let journaled = journaled.and_then(|()| self.store.commit().map(drop));
-        if matches!(journaled, Err(Error::Full { .. })) {
-            // Not even the entry has room: the pack goes first, the receipts say why.
-            self.store.remove_segment(segment)?;
-            self.store.journal_append(INGEST, &entry)?;
-            self.store.commit()?;
-        } else {
-            journaled?;
-            self.store.remove_segment(segment)?;
+        let journaled = self.journal(INGEST, &entry).is_ok() && self.sync();
+        let full = self.trouble.as_ref().is_some_and(|t| t.full);
+        if !journaled && !full {
+            return false;
+        }
+        if let Err(error) = self.store.remove_segment(segment) {
+            self.troubled(&error);
+            return false;
+        }
+        if !journaled {
+            // Not even the entry had room; now it has. Should the power go first, its images are
+            // shown as lost here, although the hub has them.
+            let _ = self.journal(INGEST, &entry).is_ok() && self.sync();
         }
         tracing::info!(segment = %segment.short(), "a released segment was removed for its room");
         self.link.earlier.payload += self.payload_of(segment);
         self.tables.remove_segment(segment);
         self.source.close_segment(segment);
         self.evicted.insert(segment);
-        Ok(())
+        true
     }
 
     /// Writes journals anew that have become much longer than what they say.

@@ -19,9 +19,9 @@ pub(crate) struct IngestFile {
 impl IngestFile {
     /// Opens a file that was written whole.
     pub(crate) fn open(blobs: &Blobs, name: &str, ingest: &IngestKey) -> io::Result<Self> {
-        let blob = blobs.get(name).map_err(io::Error::other)?;
+        let blob = blobs.get(name).map_err(|e| failed(&e))?;
         let mut header = [0; FILE_HEADER];
-        blob.read_at(0, &mut header).map_err(io::Error::other)?;
+        blob.read_at(0, &mut header).map_err(|e| failed(&e))?;
         let key = ingest.open_file(&header).map_err(|e| broken(&e))?;
         let sealed = blob.len() - FILE_HEADER as u64;
         let blocks = sealed.div_ceil(BLOCK_SEALED as u64);
@@ -51,9 +51,7 @@ impl IngestFile {
         let at = FILE_HEADER as u64 + u64::from(index) * BLOCK_SEALED as u64;
         let length = (self.blob.len() - at).min(BLOCK_SEALED as u64);
         let mut sealed = vec![0; length as usize];
-        self.blob
-            .read_at(at, &mut sealed)
-            .map_err(io::Error::other)?;
+        self.blob.read_at(at, &mut sealed).map_err(|e| failed(&e))?;
         self.key
             .open_block(index, last, &sealed)
             .map_err(|e| broken(&e))
@@ -91,6 +89,15 @@ impl ByteSource for IngestFile {
         }
         Ok(())
     }
+}
+
+/// A failing disk may do better later; what is not there, or has another form, will not.
+fn failed(error: &karez_store::Error) -> io::Error {
+    let kind = match error {
+        karez_store::Error::Io { source, .. } => source.kind(),
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error.to_string())
 }
 
 fn broken(cause: &impl ToString) -> io::Error {

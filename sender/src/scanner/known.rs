@@ -46,6 +46,8 @@ struct Seen {
     last: Instant,
     images: u64,
     refused: u64,
+    /// What it called us, when that is not our name.
+    miscalled: Option<String>,
     /// What went wrong last; empty once an image was taken.
     problem: String,
 }
@@ -110,13 +112,13 @@ impl Scanners {
 
     /// Somebody calls.
     pub(super) fn called(&self, caller: &Caller) {
-        self.note(caller, |_| {});
+        self.note(caller, |seen| seen.miscalled = None);
     }
 
     /// Somebody calls us by a name that is not ours.
     pub(super) fn miscalled(&self, caller: &Caller, called: &str, titles: &str) {
         self.note(caller, |seen| {
-            seen.problem = format!("calls us {called}: our titles here are {titles}");
+            seen.miscalled = Some(format!("calls us {called}: our titles here are {titles}"));
         });
     }
 
@@ -224,6 +226,7 @@ impl Scanners {
             last: now,
             images: 0,
             refused: 0,
+            miscalled: None,
             problem: String::new(),
         });
         seen.last = now;
@@ -243,16 +246,20 @@ fn forget_one(seen: &mut BTreeMap<Caller, Seen>) {
     }
 }
 
+/// All that a scanner needs, the next thing to do first.
 fn problem(caller: &Caller, seen: &Seen, allowed: bool) -> String {
     let Caller { title, address } = caller;
-    if allowed || !seen.problem.is_empty() {
-        return match seen.problem.as_str() {
-            "" => String::new(),
-            what => format!("Scanner {title} at {address} {what}"),
-        };
+    let wants = || {
+        let word = quoted(title);
+        format!("wants to send: allow it with `karez-sender allow {word}`")
+    };
+    let went_wrong = Some(seen.problem.clone()).filter(|text| !text.is_empty());
+    let all = [seen.miscalled.clone(), (!allowed).then(wants), went_wrong];
+    let all: Vec<String> = all.into_iter().flatten().collect();
+    match all.as_slice() {
+        [] => String::new(),
+        some => format!("Scanner {title} at {address} {}", some.join("; it ")),
     }
-    let word = quoted(title);
-    format!("Scanner {title} at {address} wants to send: allow it with `karez-sender allow {word}`")
 }
 
 /// Titles differ by more than case (FIELD T25): a typed one is forgiven its case.

@@ -69,13 +69,17 @@ async fn join_for_ever(shared: &Shared, engine: &mpsc::Sender<Command>, info: &H
             .await
         {
             Ok(joined) => {
-                shared.line.problem("");
                 let (reply, answer) = oneshot::channel();
-                if engine.send(Command::Hub(joined, reply)).await.is_ok()
-                    && matches!(answer.await, Ok(Ok(())))
-                {
-                    // The news of it ends this task's waiting.
-                    std::future::pending::<()>().await;
+                if engine.send(Command::Hub(joined, reply)).await.is_err() {
+                    return;
+                }
+                match answer.await {
+                    Ok(Err(failure)) => shared.line.problem(&failure.to_string()),
+                    _ => {
+                        shared.line.problem("");
+                        // The news of it ends this task's waiting.
+                        std::future::pending::<()>().await;
+                    }
                 }
                 JOIN_RETRY
             }

@@ -16,6 +16,7 @@ pub mod net;
 pub mod rebuild;
 pub mod scanner;
 pub mod streams;
+pub mod transfer;
 
 use std::io;
 use std::net::SocketAddr;
