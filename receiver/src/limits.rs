@@ -76,6 +76,8 @@ pub(crate) const TROUBLE_ROUNDS: u32 = 3;
 /// The first pause of an instance that a target did not take while others go on, and the longest.
 pub(crate) const TROUBLE_PAUSE: (Duration, Duration) =
     (Duration::from_secs(5), Duration::from_secs(300));
+/// After how long an instance is tried again that was parked because the target took only others.
+pub(crate) const PARKED_DAY: Duration = Duration::from_secs(24 * 3600);
 /// Instances in a row that break the association before the target counts as down.
 pub(crate) const BROKEN_IN_A_ROW: u32 = 3;
 /// Bytes of a clinic's or a target's name.

@@ -106,8 +106,14 @@ impl Engine {
             trouble: None,
         };
         let steps = self.registry.ledger.get(&(peer, place));
-        for step in steps.into_iter().flat_map(BTreeMap::values) {
+        let steps: Vec<HandOff> = steps
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .cloned()
+            .collect();
+        for step in &steps {
             take_step(&mut instance, step);
+            self.again_tomorrow(step);
         }
         if let Some(clinic) = self.clinics.get_mut(&peer) {
             clinic.instances.insert(place, instance);
@@ -129,6 +135,10 @@ impl Engine {
         match &hand_off.step {
             Step::Stored(proof) => self.target_works(&hand_off.target, *proof),
             Step::Parked(reason) => self.park(peer, place, reason),
+            Step::ParkedForADay(reason) => {
+                self.park(peer, place, reason);
+                self.again_tomorrow(hand_off);
+            }
             _ => {}
         }
         self.settle(peer, place);
@@ -209,7 +219,7 @@ fn take_step(instance: &mut Instance, hand_off: &HandOff) {
             instance.handed.insert(target, *proof);
             instance.sending = None;
         }
-        Step::Parked(reason) => {
+        Step::Parked(reason) | Step::ParkedForADay(reason) => {
             instance.parked = Some((target, reason.clone()));
             instance.sending = None;
             clear = false;

@@ -55,6 +55,7 @@ use persist::Writing;
 use queue::Queue;
 use stage::Staged;
 use targets::Targets;
+use trouble::Again;
 
 /// The engine. See the module.
 pub(crate) struct Engine {
@@ -84,6 +85,7 @@ pub(crate) struct Engine {
     studies: BTreeMap<(PeerId, StudyId), u64>,
     queue: Queue,
     claims: Claims,
+    again: Again,
     idle: Vec<(Express, oneshot::Sender<Job>)>,
     /// Segments in which rot was found: their sinks start anew.
     rotten: BTreeSet<SegmentId>,
@@ -137,6 +139,7 @@ impl Engine {
         self.judge_doubted();
         self.mend_rot();
         self.keep_room();
+        self.try_again();
         self.issue_receipts();
         self.make_durable();
         self.assign();
@@ -207,6 +210,7 @@ impl Engine {
             .retry_at(now)
             .into_iter()
             .chain(self.targets.due_at());
+        let work = work.chain(self.again_due_at());
         let times = sinks.chain(receipts).chain(full).chain(doubts).chain(work);
         // A moment that has passed is dealt with in the next round, not in a spin.
         times

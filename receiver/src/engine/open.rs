@@ -66,6 +66,7 @@ impl Engine {
             studies: BTreeMap::new(),
             queue: Queue::default(),
             claims: Claims::default(),
+            again: BTreeMap::new(),
             idle: Vec::new(),
             rotten: BTreeSet::new(),
             space_at: now,

@@ -1,6 +1,9 @@
 //! Instances that a target does not take while it takes others. None stands before others; none
 //! is parked because the target itself is full or ill.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use karez_protocol::id::PeerId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -8,8 +11,8 @@ use tracing::debug;
 
 use super::Engine;
 use super::work::answered;
-use crate::limits::{BROKEN_IN_A_ROW, FULL_PAUSE, TROUBLE_PAUSE, TROUBLE_ROUNDS};
-use crate::registry::{Place, Step};
+use crate::limits::{BROKEN_IN_A_ROW, FULL_PAUSE, PARKED_DAY, TROUBLE_PAUSE, TROUBLE_ROUNDS};
+use crate::registry::{HandOff, Place, Step};
 
 /// What a target did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,9 @@ pub(crate) struct Troubled {
     pub(crate) until: Instant,
 }
 
+/// When which instance is tried again at which target.
+pub(super) type Again = BTreeMap<(Instant, PeerId, Place), String>;
+
 /// What is known of a target in this life of the process.
 #[derive(Default)]
 pub(super) struct Record {
@@ -42,7 +48,7 @@ pub(super) struct Record {
     /// Exchanges that broke off since.
     pub(super) broken: u32,
     /// Instances that it does not take.
-    pub(super) troubled: std::collections::BTreeSet<(PeerId, Place)>,
+    pub(super) troubled: BTreeSet<(PeerId, Place)>,
 }
 
 impl Troubled {
@@ -78,7 +84,7 @@ impl Engine {
         let (rounds, mark) = before.map_or((1, taken), |t| (t.rounds + 1, t.mark));
         let is_well = taken > mark || (trouble == Trouble::Broke && only_it);
         if rounds >= TROUBLE_ROUNDS && is_well {
-            let step = Step::Parked(parked(trouble, &why));
+            let step = parked(trouble, &why);
             return match self.hand_off(peer, place, target.to_owned(), step) {
                 Some(entry) => self.stage_for(entry, done),
                 None => answered(done),
@@ -119,6 +125,44 @@ impl Engine {
         }
     }
 
+    /// An instance that was parked for a day is to be tried again when that is over.
+    pub(super) fn again_tomorrow(&mut self, hand_off: &HandOff) {
+        if !matches!(hand_off.step, Step::ParkedForADay(_)) {
+            return;
+        }
+        // The wall clock may be wrong: it shortens the day, and never prolongs it.
+        let since = self
+            .env
+            .wall()
+            .saturating_sub(hand_off.wall)
+            .max(0)
+            .unsigned_abs();
+        let left = PARKED_DAY.saturating_sub(Duration::from_secs(since));
+        let whose = (hand_off.clinic, hand_off.place);
+        self.again.insert(
+            (self.now() + left, whose.0, whose.1),
+            hand_off.target.clone(),
+        );
+    }
+
+    /// When the next of them is due.
+    pub(super) fn again_due_at(&self) -> Option<Instant> {
+        self.again.keys().next().map(|(at, _, _)| *at)
+    }
+
+    /// Tries again those that are due and still parked.
+    pub(super) fn try_again(&mut self) {
+        let now = self.now();
+        while let Some(entry) = self.again.first_entry().filter(|e| e.key().0 <= now) {
+            let ((_, peer, place), target) = entry.remove_entry();
+            let parked = self.instance(peer, place).and_then(|i| i.parked.as_ref());
+            if parked.is_some_and(|(at, _)| *at == target) {
+                let retry = self.hand_off(peer, place, target, Step::Retry);
+                retry.into_iter().for_each(|entry| self.stage(entry));
+            }
+        }
+    }
+
     /// An instance's trouble with a target is over, one way or the other.
     pub(super) fn trouble_ends(&mut self, whose: (PeerId, Place), target: &str) {
         if let Some(record) = self.targets.record(target) {
@@ -130,12 +174,14 @@ impl Engine {
     }
 }
 
-fn parked(trouble: Trouble, why: &str) -> String {
+fn parked(trouble: Trouble, why: &str) -> Step {
     match trouble {
-        Trouble::Unwilling => format!(
+        Trouble::Unwilling => Step::ParkedForADay(format!(
             "{why}, but it takes others: is a study or patient number missing, or is this one too \
-             large for it?"
-        ),
-        Trouble::Broke => format!("{why}; so it was {TROUBLE_ROUNDS} times, at last by itself"),
+             large for it? It is tried again every day"
+        )),
+        Trouble::Broke => Step::Parked(format!(
+            "{why}; so it was {TROUBLE_ROUNDS} times, at last by itself"
+        )),
     }
 }

@@ -146,6 +146,10 @@ impl Worker {
         let standing = self.standing(job, to, &item, kept).await?;
         item.other_given = matches!(standing, Standing::Other(_));
         let look = to.target.look(&item).await.map_err(Stop::Target)?;
+        if matches!(look, Look::There(_) | Look::Same(_)) {
+            let (place, ours) = (job.place.short(), standing == Standing::Ours);
+            debug!(place, target = to.name, ours, "the target has it already");
+        }
         match look {
             Look::Same(proof) => return Ok((proof, None)),
             // Put there before a crash, or for a record before this one.

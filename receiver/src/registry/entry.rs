@@ -146,6 +146,8 @@ pub(crate) enum Step {
     Replace,
     /// A person gave it up here, for this reason; the clinic keeps the original.
     Discarded(String),
+    /// It needs a person, for this reason, or time: it is tried again the next day.
+    ParkedForADay(String),
 }
 
 impl Entry {

@@ -26,7 +26,7 @@ async fn t4_a_full_pacs_parks_nothing_and_gets_everything_when_it_has_room() {
 
 #[tokio::test(start_paused = true)]
 async fn t4_one_that_is_refused_for_room_while_others_are_stored_is_parked_and_delays_none() {
-    let chain = Chain::new(101).await;
+    let mut chain = Chain::new(101).await;
     let bad = Image::ct(1);
     chain.behave(|pacs| {
         pacs.answers.insert(bad.uid(), Status::OUT_OF_RESOURCES);
@@ -45,6 +45,14 @@ async fn t4_one_that_is_refused_for_room_while_others_are_stored_is_parked_and_d
         .filter(|uid| **uid == bad.uid())
         .count();
     assert!((3..8).contains(&tries), "{tries} tries");
+    // The next day the PACS takes it, whether the hub was restarted or not.
+    chain.hub.kill(1).await;
+    chain.hub.start().await.unwrap();
+    chain.behave(|pacs| pacs.answers.clear());
+    tokio::time::sleep(Duration::from_secs(20 * 3600)).await;
+    chain.parked(1).await;
+    tokio::time::sleep(Duration::from_secs(5 * 3600)).await;
+    assert_eq!(chain.sum("stored").await, 11);
 }
 
 #[tokio::test(start_paused = true)]

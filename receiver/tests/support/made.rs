@@ -46,6 +46,7 @@ impl Image {
             text(8, 0x18, b"UI", &self.uid),
             text(8, 0x60, b"CS", "CT"),
             text(0x10, 0x10, b"PN", &self.patient),
+            text(0x10, 0x20, b"LO", "0001"),
             text(0x20, 0x0d, b"UI", &self.study),
             text(0x20, 0x0e, b"UI", SERIES),
         ]
