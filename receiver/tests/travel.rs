@@ -73,6 +73,35 @@ async fn the_same_file_again_is_asked_about_and_not_handed_off_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pixels_that_are_here_already_are_not_sent_again_and_are_rebuilt_from_where_they_are() {
+    let net = World::new(7, fast());
+    let mut hub = Hub::new(&net, 7).await;
+    let clinic = hub.clinic(&net, "chagai", 7).await;
+    let first = dicom("1.2.3", "A^B", 3000, 1);
+    send_all(&clinic, std::slice::from_ref(&first)).await;
+    all_stored(&clinic, 1).await;
+    let before = payload(&hub).await;
+    // The name was corrected; then once more, after a restart of the hub.
+    let second = dicom("1.2.3", "A^BB", 3000, 1);
+    send_all(&clinic, std::slice::from_ref(&second)).await;
+    all_stored(&clinic, 2).await;
+    hub.kill(1).await;
+    hub.start().await.unwrap();
+    let third = dicom("1.2.4", "A^BBB", 3000, 1);
+    send_all(&clinic, std::slice::from_ref(&third)).await;
+    all_stored(&clinic, 3).await;
+    let after = payload(&hub).await;
+    assert!(after - before < before / 10, "{before} then {after}");
+    hub.holds_exactly(&[first, second, third]);
+}
+
+async fn payload(hub: &Hub) -> u64 {
+    hub.status().await["totals"]["payload_bytes"]
+        .as_u64()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restarted_hub_knows_what_is_done_and_hands_nothing_off_again() {
     let net = World::new(3, fast());
     let mut hub = Hub::new(&net, 3).await;
