@@ -205,11 +205,8 @@ impl Engine {
         let receipts = self.receipts_due_at();
         let full = self.full.as_ref().map(|full| full.check_at);
         let doubts = self.doubts_due_at(now);
-        let work = self
-            .queue
-            .retry_at(now)
-            .into_iter()
-            .chain(self.targets.due_at());
+        let retries = self.queue.retry_at();
+        let work = retries.into_iter().chain(self.targets.due_at());
         let work = work.chain(self.again_due_at());
         let times = sinks.chain(receipts).chain(full).chain(doubts).chain(work);
         // A moment that has passed is dealt with in the next round, not in a spin.

@@ -128,9 +128,9 @@ impl Queue {
         at
     }
 
-    /// When to look again; what has passed is forgotten.
-    pub(super) fn retry_at(&self, now: Instant) -> Option<Instant> {
-        self.retries.range(now..).next().copied()
+    /// When to look again.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retries.first().copied()
     }
 
     pub(super) fn forget_retries_before(&mut self, now: Instant) {

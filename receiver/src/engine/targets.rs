@@ -23,6 +23,8 @@ struct At {
     url: String,
     target: Arc<dyn Target>,
     health: Health,
+    /// What waited for it was brought back when its pause was over.
+    noticed: bool,
     record: Record,
 }
 
@@ -63,13 +65,20 @@ impl Targets {
         open.then(|| at.target.clone())
     }
 
-    /// When the next one that did not take anything is asked again.
+    /// When the pause of the next one that did not take anything is over.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        let due = |at: &At| match at.health {
-            Health::Down { until, asking, .. } if !asking => Some(until),
-            _ => None,
-        };
-        self.0.values().filter_map(due).min()
+        let pauses = self.0.values().filter(|at| !at.noticed);
+        pauses.filter_map(At::until).min()
+    }
+
+    /// Whether a pause is over since this was last asked.
+    pub(super) fn notice_due(&mut self, now: Instant) -> bool {
+        let over = |at: &&mut At| !at.noticed && at.until().is_some_and(|until| until <= now);
+        let mut any = false;
+        for at in self.0.values_mut().filter(over) {
+            (at.noticed, any) = (true, true);
+        }
+        any
     }
 
     /// What is known of a target.
@@ -92,6 +101,15 @@ impl Targets {
     }
 }
 
+impl At {
+    const fn until(&self) -> Option<Instant> {
+        match self.health {
+            Health::Down { until, .. } => Some(until),
+            Health::Up | Health::Paused => None,
+        }
+    }
+}
+
 impl Engine {
     /// Makes targets of the registry's entries.
     pub(super) fn targets_changed(&mut self) {
@@ -106,6 +124,7 @@ impl Engine {
                 url: entry.url.clone(),
                 target: address.open(self.env.clone()),
                 health: Health::Up,
+                noticed: false,
                 record: Record::default(),
             });
             match (entry.paused, &at.health) {
@@ -151,6 +170,7 @@ impl Engine {
         if before != why {
             warn!(target_name = name, why, "a target takes nothing now");
         }
+        at.noticed = false;
         at.health = Health::Down {
             why,
             until: now + wait,

@@ -32,7 +32,7 @@ impl Engine {
     pub(super) fn assign(&mut self) {
         let now = self.now();
         self.queue.forget_retries_before(now);
-        if self.targets.due_at().is_some_and(|at| at <= now) {
+        if self.targets.notice_due(now) {
             self.queue.bring_back();
         }
         for (express, worker) in std::mem::take(&mut self.idle) {
