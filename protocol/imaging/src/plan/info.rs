@@ -68,10 +68,12 @@ impl fmt::Debug for InstanceInfo {
 }
 
 impl InstanceInfo {
-    /// Notes the element's value if it is one of ours. The first one of a tag counts.
+    /// Notes the element's value if it is one of ours. The first one of a tag counts; what the
+    /// data set says of its UIDs counts more than the file meta group.
     pub(super) fn note(&mut self, tag: u32, value: &[u8], syntax: Syntax) {
+        let counts_more = matches!(tag, 0x0008_0016 | 0x0008_0018);
         if let Some(field) = self.text_field(tag) {
-            if field.is_none() {
+            if field.is_none() || counts_more {
                 *field = Some(text(value));
             }
         } else if let Some(field) = self.number_field(tag) {
