@@ -28,8 +28,10 @@ const RTT_GUESS: Duration = Duration::from_millis(333);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Packets go out into a silence of this and two round trips.
 const HOLD_AFTER: Duration = Duration::from_millis(1500);
-/// Longer than any wait for a kick, which ends it.
-const HELD: Duration = Duration::from_secs(86_400);
+/// A held packet leaves all the same after this. quinn counts its probe timer from the last packet
+/// that it made, and doubles it sixteen times at most, to 27 minutes and more by the delay of
+/// acknowledgements alone: held for longer, that timer would lie in the past for ever and spin.
+const HELD_MAX: Duration = Duration::from_secs(1200);
 
 /// What is known of a link, for the next connection over it.
 pub(crate) type Memory = Arc<Mutex<LinkMemory>>;
@@ -59,6 +61,8 @@ struct State {
     /// Of quinn's own controller.
     window: u64,
     waiting_since: Option<Instant>,
+    /// When a packet that asks for an acknowledgement last left.
+    left: Option<Instant>,
     heard: Option<Instant>,
     /// Round-trip time without queue, or quinn's first guess.
     rtt: Duration,
@@ -87,6 +91,7 @@ impl Steer {
                 mtu: mtu.into(),
                 window: 0,
                 waiting_since: None,
+                left: None,
                 heard: None,
                 rtt: RTT_GUESS,
                 kicked: None,
@@ -183,8 +188,8 @@ impl Steer {
     pub(crate) fn may_leave(&self, now: Instant) -> Result<(), Instant> {
         let state = self.state();
         let waits = state.made.is_some_and(|(_, bytes)| bytes >= ASKS_FOR_ACK);
-        if waits && state.is_held(now) {
-            return Err(now + HELD);
+        if waits && let Some(until) = state.held_until(now) {
+            return Err(until);
         }
         match state.pacer.next().map(|next| self.origin + next) {
             Some(next) if waits && next > now => Err(next),
@@ -202,6 +207,7 @@ impl Steer {
         let since = self.since(now);
         state.pacer.sent(since, bytes, rate);
         if bytes >= ASKS_FOR_ACK {
+            state.left = Some(now);
             if state.stamps.len() >= STAMPS_MAX {
                 state.stamps.pop_front();
             }
@@ -312,11 +318,14 @@ impl State {
         HOLD_AFTER + 2 * self.rtt
     }
 
-    /// Whether nothing but bare acknowledgements leaves: the link is taken for dead, and asking
-    /// is cheaper.
-    fn is_held(&self, now: Instant) -> bool {
+    /// Until when nothing but bare acknowledgements leaves, if that is so: the link is taken for
+    /// dead, and asking is cheaper.
+    fn held_until(&self, now: Instant) -> Option<Instant> {
         let past = |at: Instant| now.saturating_duration_since(at) > self.hold_after();
-        self.holds && self.waiting_since.is_some_and(past) && self.kicked.is_none_or(past)
+        let silent = self.waiting_since.filter(|at| past(*at))?;
+        let until = self.left.unwrap_or(silent) + HELD_MAX;
+        let is_held = self.holds && self.kicked.is_none_or(past) && now < until;
+        is_held.then_some(until)
     }
 
     fn is_paced(&self) -> bool {
