@@ -28,10 +28,13 @@ const RTT_GUESS: Duration = Duration::from_millis(333);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Packets go out into a silence of this and two round trips.
 const HOLD_AFTER: Duration = Duration::from_millis(1500);
-/// A held packet leaves all the same after this. quinn counts its probe timer from the last packet
-/// that it made, and doubles it sixteen times at most, to 27 minutes and more by the delay of
-/// acknowledgements alone: held for longer, that timer would lie in the past for ever and spin.
-const HELD_MAX: Duration = Duration::from_secs(1200);
+/// A held packet leaves all the same after this many times the round trip and the peer's delay of
+/// acknowledgements. quinn counts its probe timer from the last packet that it made, and doubles it
+/// sixteen times at most: held for longer than twice this, that timer would lie in the past for
+/// good and spin.
+const HELD_MAX: u32 = 1 << 15;
+/// The delay of acknowledgements that quinn adds.
+const ACK_DELAY: Duration = Duration::from_millis(25);
 
 /// What is known of a link, for the next connection over it.
 pub(crate) type Memory = Arc<Mutex<LinkMemory>>;
@@ -323,7 +326,7 @@ impl State {
     fn held_until(&self, now: Instant) -> Option<Instant> {
         let past = |at: Instant| now.saturating_duration_since(at) > self.hold_after();
         let silent = self.waiting_since.filter(|at| past(*at))?;
-        let until = self.left.unwrap_or(silent) + HELD_MAX;
+        let until = self.left.unwrap_or(silent) + HELD_MAX * (self.rtt + ACK_DELAY);
         let is_held = self.holds && self.kicked.is_none_or(past) && now < until;
         is_held.then_some(until)
     }
