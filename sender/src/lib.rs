@@ -34,6 +34,7 @@ pub use engine::{Progress, Ticket};
 pub use hub::HubInfo;
 pub use ingest::{Given, Intake};
 pub use keys::Keys;
+pub use outbox::SealedSize;
 pub use scanner::Dicom;
 pub use settings::{CongestionChoice, LevelChoice, ReleaseOn, Rule, Settings};
 pub use status::{

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::exit::Failure;
 
@@ -23,6 +25,14 @@ pub fn block_on<F: Future>(main: F) -> Result<F::Output, Failure> {
             .fix("Allow it more open files (ulimit -n)")
     })?;
     Ok(runtime.block_on(main))
+}
+
+/// The time that this thread has spent on a core: what a measurement needs on a busy machine.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let part = |n: i64| u64::try_from(n).unwrap_or(0);
+    Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
 }
 
 /// Keys and images pass through this process's memory: no core dump may hold them, and no other

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::pack::{PackError, PackedItem, Packer};
 use crate::part::{CodecId, HEAD, Level, PackedPart, PartRef};
-use crate::plan::plan;
+use crate::plan::{Plan, plan};
 use crate::source::ByteSource;
 use crate::unpack::Unpacker;
 
@@ -83,6 +83,18 @@ impl<'c> Estimator<'c> {
     /// # Errors
     /// Those of the source.
     pub fn add(&mut self, source: &dyn ByteSource) -> io::Result<Estimate> {
+        self.add_seen(source, &mut |_, _, _| ())
+    }
+
+    /// As [`add`](Self::add), and shows each part to `seen`, with its number, the head first.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_seen(
+        &mut self,
+        source: &dyn ByteSource,
+        seen: &mut dyn FnMut(&Plan, u32, &PackedPart),
+    ) -> io::Result<Estimate> {
         let Self {
             packer,
             unpacker,
@@ -107,6 +119,7 @@ impl<'c> Estimator<'c> {
             sum.exact &= raw.is_ok_and(|raw| raw == item.raw);
             sum.unpack_secs += (clock() - before).as_secs_f64();
             sum.count(item.part, &item.packed);
+            seen(&plan, item.part, &item.packed);
             Ok(())
         };
         match packer.pack(*records, source, &plan, &mut check) {

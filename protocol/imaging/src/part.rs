@@ -1,5 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -86,6 +87,27 @@ pub enum Level {
     Mid,
     /// About 4 MB/s a core, the fewest bytes: for links below a few Mbit/s.
     Best,
+}
+
+/// Links up to this many bits a second are fed by one core at `mid`, proof included.
+const MID_FEEDS: u64 = 10_000_000;
+/// The same at `best`.
+const BEST_FEEDS: u64 = 4_000_000;
+/// Work ahead of the link, in its own time, from which on the core would only wait.
+const AHEAD: Duration = Duration::from_secs(20);
+
+impl Level {
+    /// The level that holds a link of so many bits a second up by nothing: `mid`, `fast` when the
+    /// link takes more than one core packs, `best` while sealed bytes already lie ready for
+    /// `ahead` of the link's time, so that computing more costs nobody any.
+    #[must_use]
+    pub fn for_link(bits_per_s: Option<u64>, ahead: Duration) -> Self {
+        match bits_per_s {
+            Some(MID_FEEDS..) if ahead < AHEAD => Self::Fast,
+            Some(0..=BEST_FEEDS) if ahead >= AHEAD => Self::Best,
+            _ => Self::Mid,
+        }
+    }
 }
 
 impl fmt::Display for Level {
