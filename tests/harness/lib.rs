@@ -11,8 +11,10 @@
 
 pub mod corpus;
 pub mod folder;
+pub mod live;
 pub mod made;
 pub mod pair;
+pub mod peers;
 pub mod process;
 pub mod relay;
 pub mod source_tree;

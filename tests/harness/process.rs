@@ -63,6 +63,18 @@ pub fn run_ok(name: &str, data: &Path, arguments: &[&str]) -> String {
     out
 }
 
+/// Runs a line of shell, which must succeed; what it printed.
+pub fn run_shell(line: &str) -> String {
+    let output = Command::new("bash").args(["-c", line]).output().unwrap();
+    let (out, err) = texts(&output);
+    assert!(
+        output.status.success(),
+        "{line}: {}\n{out}\n{err}",
+        output.status
+    );
+    out
+}
+
 /// Standard output and standard error as text.
 #[must_use]
 pub fn texts(output: &Output) -> (String, String) {
