@@ -4,30 +4,30 @@
 //! array of `G` x 4 rows of `H = G + 1` groups: lane 0 of the last group is the right-hand side,
 //! the other three stay 0. Work starts at the group of the diagonal.
 
-pub(crate) type Four = [f32; 4];
+use wide::f32x4;
+
+pub(crate) type Four = f32x4;
 
 #[derive(Clone)]
 pub(crate) struct Normal<const G: usize, const H: usize>([[[Four; H]; 4]; G]);
 
 impl<const G: usize, const H: usize> Normal<G, H> {
     pub(crate) fn new() -> Self {
-        Self([[[[0.0; 4]; H]; 4]; G])
+        Self([[[Four::ZERO; H]; 4]; G])
     }
 
-    /// `self + left * a + right * b`.
+    /// Becomes `own + left * a + right * b`.
     #[inline(always)]
-    pub(crate) fn merged(&self, left: &Self, a: f32, right: &Self, b: f32) -> Self {
-        let mut sum = self.clone();
-        for (g, rows) in sum.0.iter_mut().enumerate() {
-            for (r, row) in rows.iter_mut().enumerate() {
-                let sides = left.0[g][r][g..].iter().zip(&right.0[g][r][g..]);
-                for (to, (left, right)) in row[g..].iter_mut().zip(sides) {
-                    add(to, left, a);
-                    add(to, right, b);
+    pub(crate) fn merge(&mut self, own: &Self, left: &Self, a: f32, right: &Self, b: f32) {
+        let (a, b) = (Four::splat(a), Four::splat(b));
+        for g in 0..G {
+            for r in 0..4 {
+                for h in g..H {
+                    let sum = own.0[g][r][h] + left.0[g][r][h] * a;
+                    self.0[g][r][h] = sum + right.0[g][r][h] * b;
                 }
             }
         }
-        sum
     }
 
     /// Forgets a share of the past and adds weighted observations: `self * keep + sum(w x x')`,
@@ -57,23 +57,25 @@ impl<const G: usize, const H: usize> Normal<G, H> {
 
     #[inline(always)]
     fn add_tile(&mut self, g: usize, h: usize, sums: &[[Four; 2]; 4], keep: f32, pair: bool) {
+        let keep = Four::splat(keep);
         for (row, sums) in self.0[g].iter_mut().zip(sums) {
-            keep_and_add(&mut row[h], keep, &sums[0]);
+            row[h] = row[h] * keep + sums[0];
             if pair {
-                keep_and_add(&mut row[h + 1], keep, &sums[1]);
+                row[h + 1] = row[h + 1] * keep + sums[1];
             }
         }
     }
 
     /// Gaussian elimination without pivoting (the matrix is positive, the ridge keeps it so), four
-    /// pivots at a time.
+    /// pivots at a time. What is left of the system is of no use.
     #[inline(always)]
-    pub(crate) fn solve(mut self, ridge: f32) -> [Four; G] {
+    pub(crate) fn solve(&mut self, ridge: f32) -> [Four; G] {
         let a = &mut self.0;
         let mut inverse = [[0.0f32; 4]; G];
         for (g, rows) in a.iter_mut().enumerate() {
             for (r, row) in rows.iter_mut().enumerate() {
-                row[g][r] = row[g][r] * 1.0005 + ridge;
+                let diagonal = &mut row[g].as_mut_array()[r];
+                *diagonal = *diagonal * 1.0005 + ridge;
             }
         }
         for g in 0..G {
@@ -88,20 +90,6 @@ impl<const G: usize, const H: usize> Normal<G, H> {
     }
 }
 
-#[inline(always)]
-fn add(to: &mut Four, from: &Four, factor: f32) {
-    for l in 0..4 {
-        to[l] += factor * from[l];
-    }
-}
-
-#[inline(always)]
-fn keep_and_add(to: &mut Four, keep: f32, sums: &Four) {
-    for l in 0..4 {
-        to[l] = to[l] * keep + sums[l];
-    }
-}
-
 /// Four rows by eight columns, summed in registers.
 #[inline(always)]
 fn tile<const G: usize, const H: usize>(
@@ -111,12 +99,13 @@ fn tile<const G: usize, const H: usize>(
     seen: &[[Four; H]],
     weighted: &[[Four; G]],
 ) -> [[Four; 2]; 4] {
-    let mut sums = [[[0.0f32; 4]; 2]; 4];
+    let mut sums = [[Four::ZERO; 2]; 4];
     for (x, w) in seen.iter().zip(weighted) {
-        let (columns, columns2, rows) = (x[h], x[h2], w[g]);
+        let (columns, columns2, rows) = (x[h], x[h2], w[g].to_array());
         for r in 0..4 {
-            add(&mut sums[r][0], &columns, rows[r]);
-            add(&mut sums[r][1], &columns2, rows[r]);
+            let factor = Four::splat(rows[r]);
+            sums[r][0] += columns * factor;
+            sums[r][1] += columns2 * factor;
         }
     }
     sums
@@ -124,16 +113,17 @@ fn tile<const G: usize, const H: usize>(
 
 /// Makes the four pivot rows triangular; the inverses of their diagonal.
 #[inline(always)]
-fn factor<const H: usize>(pivots: &mut [[Four; H]; 4], g: usize) -> Four {
+fn factor<const H: usize>(pivots: &mut [[Four; H]; 4], g: usize) -> [f32; 4] {
     let mut inverse = [0.0f32; 4];
     for p in 0..4 {
-        let pivot = pivots[p];
-        let diagonal = pivot[g][p];
-        inverse[p] = if diagonal > 1e-6 { 1.0 / diagonal } else { 0.0 };
-        for (r, row) in pivots.iter_mut().enumerate().skip(p + 1) {
-            let factor = -(pivot[g][r] * inverse[p]);
+        let (above, below) = pivots.split_at_mut(p + 1);
+        let pivot = &above[p];
+        let first = pivot[g].to_array();
+        inverse[p] = if first[p] > 1e-6 { 1.0 / first[p] } else { 0.0 };
+        for (r, row) in (p + 1..).zip(below) {
+            let factor = Four::splat(-(first[r] * inverse[p]));
             for h in g..H {
-                add(&mut row[h], &pivot[h], factor);
+                row[h] += pivot[h] * factor;
             }
         }
     }
@@ -144,19 +134,21 @@ fn factor<const H: usize>(pivots: &mut [[Four; H]; 4], g: usize) -> Four {
 #[inline(always)]
 fn eliminate<const H: usize>(
     pivots: &[[Four; H]; 4],
-    inverse: &Four,
+    inverse: &[f32; 4],
     j: usize,
     rows: &mut [[Four; H]; 4],
 ) {
-    for (r, row) in rows.iter_mut().enumerate() {
-        let mut factors = [0.0f32; 4];
-        for p in 0..4 {
-            factors[p] = -(pivots[p][j][r] * inverse[p]);
+    let mut factors = [[Four::ZERO; 4]; 4];
+    for p in 0..4 {
+        let first = pivots[p][j].to_array();
+        for r in 0..4 {
+            factors[r][p] = Four::splat(-(first[r] * inverse[p]));
         }
-        for h in j..H {
-            for p in 0..4 {
-                add(&mut row[h], &pivots[p][h], factors[p]);
-            }
+    }
+    for h in j..H {
+        let [a, b, c, d] = [pivots[0][h], pivots[1][h], pivots[2][h], pivots[3][h]];
+        for (row, f) in rows.iter_mut().zip(&factors) {
+            row[h] = (((row[h] + a * f[0]) + b * f[1]) + c * f[2]) + d * f[3];
         }
     }
 }
@@ -166,26 +158,24 @@ fn eliminate<const H: usize>(
 #[inline(always)]
 fn substitute<const G: usize, const H: usize>(
     a: &[[[Four; H]; 4]; G],
-    inverse: &[Four; G],
+    inverse: &[[f32; 4]; G],
 ) -> [Four; G] {
-    let mut sums = [[[0.0f32; 4]; 4]; G];
-    let mut solution = [[0.0f32; 4]; G];
+    let mut sums = [[Four::ZERO; 4]; G];
+    let mut solution = [Four::ZERO; G];
     for g in (0..G).rev() {
         let mut x = [0.0f32; 4];
         for r in (0..4).rev() {
-            let row = &a[g][r];
-            let mut right = row[G][0] - joined(&sums[g][r]);
+            let (row, own) = (&a[g][r], a[g][r][g].to_array());
+            let mut right = row[G].to_array()[0] - joined(sums[g][r]);
             for l in r + 1..4 {
-                right -= row[g][l] * x[l];
+                right -= own[l] * x[l];
             }
             x[r] = right * inverse[g][r];
         }
-        solution[g] = x;
+        solution[g] = Four::new(x);
         for (rows, sums) in a.iter().zip(&mut sums).take(g) {
             for (row, sum) in rows.iter().zip(sums) {
-                for l in 0..4 {
-                    sum[l] += row[g][l] * x[l];
-                }
+                *sum += row[g] * solution[g];
             }
         }
     }
@@ -193,20 +183,19 @@ fn substitute<const G: usize, const H: usize>(
 }
 
 #[inline(always)]
-fn joined(sums: &Four) -> f32 {
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+fn joined(sums: Four) -> f32 {
+    let [a, b, c, d] = sums.to_array();
+    (a + b) + (c + d)
 }
 
 /// Four sums side by side, then joined: the order is part of the format.
 #[inline(always)]
 pub(crate) fn dot<const G: usize>(a: &[Four; G], b: &[Four; G]) -> f32 {
-    let mut sums = [0.0f32; 4];
+    let mut sums = Four::ZERO;
     for (a, b) in a.iter().zip(b) {
-        for l in 0..4 {
-            sums[l] += a[l] * b[l];
-        }
+        sums += *a * *b;
     }
-    joined(&sums)
+    joined(sums)
 }
 
 #[cfg(test)]
@@ -216,22 +205,23 @@ mod tests {
     #[test]
     fn a_linear_rule_is_found() {
         let mut normal = Normal::<2, 3>::new();
-        let rule = [[0.5, -0.25, 0.125, 1.0], [0.0, -1.0, 0.75, 0.3]];
+        let rule = [[0.5, -0.25, 0.125, 1.0], [0.0, -1.0, 0.75, 0.3]].map(Four::new);
         let mut seed = 7u32;
         let mut next = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (seed >> 16) as f32 / 65536.0 - 0.5
         };
-        let mut seen = [[[0.0; 4]; 3]; 64];
-        let mut weighted = [[[0.0; 4]; 2]; 64];
+        let mut seen = [[Four::ZERO; 3]; 64];
+        let mut weighted = [[Four::ZERO; 2]; 64];
         for (x, w) in seen.iter_mut().zip(&mut weighted) {
-            x[..2].as_flattened_mut().fill_with(&mut next);
+            x[..2].fill_with(|| Four::new([(); 4].map(|()| next())));
             w.copy_from_slice(&x[..2]);
-            x[2][0] = dot(&rule, w);
+            x[2] = Four::new([dot(&rule, w), 0.0, 0.0, 0.0]);
         }
         normal.learn(&seen, &weighted, 0.0, None);
         let found = normal.solve(1e-4);
-        let pairs = found.as_flattened().iter().zip(rule.as_flattened());
+        let flat = |fours: [Four; 2]| fours.map(Four::to_array).concat();
+        let pairs = flat(found).into_iter().zip(flat(rule));
         assert!(
             pairs.into_iter().all(|(a, b)| (a - b).abs() < 0.01),
             "{found:?}"

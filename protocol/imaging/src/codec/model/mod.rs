@@ -55,6 +55,8 @@ pub(crate) struct Model<const G: usize, const H: usize, const C: usize> {
     pub(crate) errors: Errors,
     blocks: Vec<Normal<G, H>>,
     all: Normal<G, H>,
+    /// The system that is being solved.
+    work: Normal<G, H>,
     weights: [[Four; G]; 2],
     seen: Vec<[Four; H]>,
     weighted: Vec<[Four; G]>,
@@ -92,9 +94,10 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
             errors: Errors::new(width),
             blocks: vec![Normal::new(); blocks + 2],
             all: Normal::new(),
-            weights: [[[0.0; 4]; G]; 2],
-            seen: vec![[[0.0; 4]; H]; setup.block],
-            weighted: vec![[[0.0; 4]; G]; setup.block],
+            work: Normal::new(),
+            weights: [[Four::ZERO; G]; 2],
+            seen: vec![[Four::ZERO; H]; setup.block],
+            weighted: vec![[Four::ZERO; G]; setup.block],
             count: 0,
             block: 0,
             solved: false,
@@ -111,7 +114,7 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
             self.taps = Taps::new(G, frames, self.window.stride);
             self.blocks.fill(Normal::new());
             self.all = Normal::new();
-            self.weights = [[[0.0; 4]; G]; 2];
+            self.weights = [[Four::ZERO; G]; 2];
         }
     }
 
@@ -142,11 +145,12 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
     #[inline(always)]
     fn solve(&mut self) {
         let b = self.block;
-        let own = &self.blocks[b + 1];
-        let merged = own.merged(&self.blocks[b], LEFT, &self.blocks[b + 2], RIGHT);
-        self.weights[0] = merged.solve(RIDGE);
+        let [left, own, right] = [0, 1, 2].map(|n| &self.blocks[b + n]);
+        self.work.merge(own, left, LEFT, right, RIGHT);
+        self.weights[0] = self.work.solve(RIDGE);
         if self.setup.two && b >= self.all_from {
-            self.weights[1] = self.all.clone().solve(RIDGE);
+            self.work.clone_from(&self.all);
+            self.weights[1] = self.work.solve(RIDGE);
             self.all_from = (b / 16 + 1) * 16;
         }
         self.solved = true;
@@ -180,12 +184,7 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
     pub(crate) fn seen_at(&self, x: usize) -> Four {
         let i = self.window.row(CURRENT) + x;
         let near = Near::read(&self.window, i, false);
-        [
-            self.window.v[i] - near.mean,
-            near.w - near.mean,
-            near.n - near.mean,
-            near.ne - near.mean,
-        ]
+        Four::new([self.window.v[i], near.w, near.n, near.ne]) - Four::splat(near.mean)
     }
 
     /// Codes one sample.
@@ -251,9 +250,9 @@ impl<const G: usize, const H: usize, const C: usize> Model<G, H, C> {
         let (seen, weighted) = (&mut self.seen[self.count], &mut self.weighted[self.count]);
         for g in 0..G {
             seen[g] = features[g];
-            weighted[g] = features[g].map(|feature| feature * weight);
+            weighted[g] = features[g] * Four::splat(weight);
         }
-        seen[G][0] = value - near.mean;
+        seen[G] = Four::new([value - near.mean, 0.0, 0.0, 0.0]);
         self.count += 1;
     }
 }

@@ -51,17 +51,15 @@ impl Taps {
     /// Neighbours minus the local mean of their frame.
     #[inline(always)]
     pub(crate) fn features<const G: usize>(&self, v: &[f32], i: usize, near: &Near) -> [Four; G] {
-        let mut features = [[0.0; 4]; G];
+        let mut features = [Four::ZERO; G];
         for (four, &(offset, earlier)) in features.iter_mut().zip(&self.at) {
             let mean = if earlier { near.mean_before } else { near.mean };
             let from = i.wrapping_add_signed(offset);
             let place = &v[from..from + 4];
-            for l in 0..4 {
-                four[l] = place[l] - mean;
-            }
+            *four = Four::new([place[0], place[1], place[2], place[3]]) - Four::splat(mean);
         }
         if self.frames {
-            features[1][3] = near.mean_before - near.mean;
+            features[1].as_mut_array()[3] = near.mean_before - near.mean;
         }
         features
     }
