@@ -69,12 +69,32 @@ pub struct Held {
     pub odd_fragments: bool,
 }
 
+/// Told of each instance that was received to its end, and what is answered.
+pub type Witness = Box<dyn FnMut(&Uid, &Held, Status) + Send>;
+
 #[derive(Default)]
 struct State {
+    witness: Option<Witness>,
     behaviour: Behaviour,
     held: BTreeMap<Uid, Held>,
+    /// Bytes of data sets taken.
+    used: u64,
     order: Vec<Uid>,
     associations: u32,
+}
+
+impl State {
+    fn judge(&self, instance: &Uid, held: &Held) -> Status {
+        let fixed = self.behaviour.answers.get(instance).copied();
+        if let Some(status) = fixed.or(self.behaviour.answer) {
+            return status;
+        }
+        let full = |room| self.used + held.length > room;
+        if self.behaviour.room.is_some_and(full) {
+            return Status::OUT_OF_RESOURCES;
+        }
+        Status::SUCCESS
+    }
 }
 
 /// The PACS; clones are the same one.
@@ -104,6 +124,11 @@ impl Pacs {
     /// Changes how it behaves, from now on.
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.lock().behaviour);
+    }
+
+    /// Has each instance told of from now on.
+    pub fn on_received(&self, witness: Witness) {
+        self.lock().witness = Some(witness);
     }
 
     /// What it holds, by SOP Instance UID.
@@ -225,27 +250,18 @@ impl Pacs {
     fn keep(&self, instance: &Uid, held: Held) -> Status {
         let mut state = self.lock();
         state.order.push(instance.clone());
-        let fixed = state
-            .behaviour
-            .answers
-            .get(instance)
-            .copied()
-            .or(state.behaviour.answer);
-        if let Some(status) = fixed {
-            return status;
+        let status = state.judge(instance, &held);
+        if let Some(mut witness) = state.witness.take() {
+            witness(instance, &held, status);
+            state.witness = Some(witness);
         }
-        let used: u64 = state.held.values().map(|held| held.length).sum();
-        if state
-            .behaviour
-            .room
-            .is_some_and(|room| used + held.length > room)
-        {
-            return Status::OUT_OF_RESOURCES;
+        let first = !state.held.contains_key(instance);
+        if status == Status::SUCCESS && (first || state.behaviour.replaces) {
+            state.used += held.length;
+            let before = state.held.insert(instance.clone(), held);
+            state.used -= before.map_or(0, |held| held.length);
         }
-        if state.behaviour.replaces || !state.held.contains_key(instance) {
-            state.held.insert(instance.clone(), held);
-        }
-        Status::SUCCESS
+        status
     }
 
     async fn search<S: AsyncRead + AsyncWrite + Unpin>(
