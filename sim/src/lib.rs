@@ -5,6 +5,7 @@
 //! * [`link`]: one site's link, a state machine without I/O.
 //! * [`mod@bench`]: what the link engine gets out of a link.
 //! * [`workload`]: the studies that a site makes.
+//! * [`mod@run`]: clinics and a hub on such links, the shipped code in virtual time.
 //! * [`live`]: the same link in real time, between two network namespaces.
 //! * [`command`]: the commands of `karez-sim`.
 //!
@@ -20,6 +21,7 @@ pub mod link;
 pub mod live;
 pub mod made;
 pub mod profile;
+pub mod run;
 pub mod seed;
 pub mod time;
 pub mod workload;

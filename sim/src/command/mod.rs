@@ -3,6 +3,7 @@
 mod demo;
 mod link;
 mod profiles;
+mod run;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   karez-sim demo
   karez-sim profiles
+  karez-sim run --profile rural-edge --days 30 --workload T2 --thin 4 --seed 7
   sudo karez-sim link --profile rural-edge -- ping -c 20 10.77.0.2
   sudo karez-sim link --link rate_kbit=512,rtt_ms=650,loss=0.02 -- iperf3 -c 10.77.0.2 ::: iperf3 -s";
 
@@ -29,6 +31,8 @@ enum Command {
     Demo(demo::Arguments),
     /// List the built-in profiles, scenarios and workloads, with what each rests on.
     Profiles(profiles::Arguments),
+    /// Clinics and a hub on simulated links, in virtual time: a month in a minute.
+    Run(run::Arguments),
     /// Run two commands over a link in real time (Linux, root).
     Link(link::Arguments),
 }
@@ -68,6 +72,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Profiles(arguments) => profiles::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),
     };
     match outcome {

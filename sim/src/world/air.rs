@@ -12,6 +12,7 @@ use std::time::Duration;
 use karez_quic::net::{AsyncUdpSocket, RecvMeta, Transmit, UdpPoller};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::meter::Meter;
 use crate::link::{Delivery, Direction, Endpoint, Flow, Link, Protocol, Way};
 
 /// What IP and UDP add to a datagram.
@@ -39,9 +40,12 @@ pub struct Air(Arc<Mutex<State>>);
 struct State {
     start: Instant,
     sites: BTreeMap<SiteId, Link<Vec<u8>>>,
+    meters: BTreeMap<SiteId, Meter>,
     sockets: BTreeMap<SocketAddr, Inbox>,
     /// What the hub sees as a sender's address, and whose it is.
     outside: BTreeMap<SocketAddr, (SiteId, Endpoint)>,
+    seen_as: BTreeMap<(SiteId, Endpoint), SocketAddr>,
+    next_socket: u64,
     next_port: u16,
     /// Called with each datagram that goes up; may change it. For tests.
     tamper: Option<Tamper>,
@@ -52,6 +56,8 @@ pub type Tamper = Box<dyn FnMut(&mut Vec<u8>) + Send>;
 
 #[derive(Default)]
 struct Inbox {
+    /// Tells a socket from a later one at its address.
+    socket: u64,
     packets: VecDeque<(SocketAddr, Vec<u8>)>,
     waker: Option<Waker>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -64,8 +70,11 @@ impl Air {
         Self(Arc::new(Mutex::new(State {
             start: Instant::now(),
             sites: BTreeMap::new(),
+            meters: BTreeMap::new(),
             sockets: BTreeMap::new(),
             outside: BTreeMap::new(),
+            seen_as: BTreeMap::new(),
+            next_socket: 0,
             next_port: 40_000,
             tamper: None,
         })))
@@ -74,6 +83,25 @@ impl Air {
     /// Joins a site to the hub.
     pub fn join(&self, site: SiteId, link: Link<Vec<u8>>) {
         self.with(|state| state.sites.insert(site, link));
+    }
+
+    /// Its time starts again, now. For a world whose machines were set up before it begins.
+    pub fn restart(&self) {
+        self.with(|state| {
+            state.start = Instant::now();
+            state.sites.clear();
+            state.meters.clear();
+        });
+    }
+
+    /// A machine's power goes: its sockets are no more.
+    pub fn unplug(&self, ip: IpAddr) {
+        self.with(|state| state.sockets.retain(|addr, _| addr.ip() != ip));
+    }
+
+    /// Looks at what was counted of a site's packets at the hub.
+    pub fn meter<T>(&self, site: SiteId, look: impl FnOnce(&mut Meter) -> T) -> T {
+        self.with(|state| look(state.meters.entry(site).or_default()))
     }
 
     /// Time since the start.
@@ -97,10 +125,11 @@ impl Air {
     /// # Errors
     /// The address is taken.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let addr = self.with(|state| state.open(addr))?;
+        let (addr, number) = self.with(|state| state.open(addr))?;
         Ok(Arc::new(Socket {
             air: self.clone(),
             addr,
+            number,
         }))
     }
 
@@ -120,7 +149,7 @@ impl State {
         Instant::now().saturating_duration_since(self.start)
     }
 
-    fn open(&mut self, mut addr: SocketAddr) -> io::Result<SocketAddr> {
+    fn open(&mut self, mut addr: SocketAddr) -> io::Result<(SocketAddr, u64)> {
         while addr.port() == 0 || self.sockets.contains_key(&addr) {
             if addr.port() != 0 && addr.port() != self.next_port {
                 return Err(io::ErrorKind::AddrInUse.into());
@@ -128,8 +157,14 @@ impl State {
             self.next_port = self.next_port.checked_add(1).unwrap_or(40_000);
             addr.set_port(self.next_port);
         }
-        self.sockets.insert(addr, Inbox::default());
-        Ok(addr)
+        self.next_socket += 1;
+        let socket = self.next_socket;
+        let inbox = Inbox {
+            socket,
+            ..Inbox::default()
+        };
+        self.sockets.insert(addr, inbox);
+        Ok((addr, socket))
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, data: &[u8]) {
@@ -190,6 +225,10 @@ impl State {
 
     fn land(&mut self, site: SiteId, delivery: Delivery<Vec<u8>>) {
         let mut data = delivery.packet;
+        if delivery.direction == Direction::Up {
+            let meter = self.meters.entry(site).or_default();
+            meter.arrived(delivery.at, &data);
+        }
         if let Some(bit) = delivery.flip {
             let at = usize::try_from(bit % (data.len() as u64 * 8).max(1)).unwrap_or(0);
             if let Some(byte) = data.get_mut(at / 8) {
@@ -227,20 +266,22 @@ impl State {
     }
 
     fn seen_as(&mut self, site: SiteId, outside: Endpoint) -> Option<SocketAddr> {
-        let known = self
-            .outside
-            .iter()
-            .find(|(_, v)| **v == (site, outside))
-            .map(|(addr, _)| *addr);
-        if known.is_some() {
-            return known;
+        if let Some(known) = self.seen_as.get(&(site, outside)) {
+            return Some(*known);
         }
         // A public address of its own per site and translated address, by order of appearance.
         let number = u32::try_from(self.outside.len()).ok()?;
         let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(100, 64, 0, 1)).checked_add(number)?);
         let addr = SocketAddr::new(ip.into(), outside.port);
         self.outside.insert(addr, (site, outside));
+        self.seen_as.insert((site, outside), addr);
         Some(addr)
+    }
+
+    fn has(&self, addr: SocketAddr, number: u64) -> bool {
+        self.sockets
+            .get(&addr)
+            .is_some_and(|inbox| inbox.socket == number)
     }
 
     fn next_event(&self) -> Option<Instant> {
@@ -262,6 +303,7 @@ fn site_of(ip: IpAddr) -> Option<SiteId> {
 struct Socket {
     air: Air,
     addr: SocketAddr,
+    number: u64,
 }
 
 impl fmt::Debug for Socket {
@@ -272,7 +314,11 @@ impl fmt::Debug for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.air.with(|state| state.sockets.remove(&self.addr));
+        self.air.with(|state| {
+            if state.has(self.addr, self.number) {
+                state.sockets.remove(&self.addr);
+            }
+        });
     }
 }
 
@@ -296,6 +342,10 @@ impl AsyncUdpSocket for Socket {
             .unwrap_or(transmit.contents.len())
             .max(1);
         self.air.with(|state| {
+            // What a dead machine would still say is lost.
+            if !state.has(self.addr, self.number) {
+                return;
+            }
             for datagram in transmit.contents.chunks(size) {
                 state.send(self.addr, transmit.destination, datagram);
             }
@@ -312,7 +362,8 @@ impl AsyncUdpSocket for Socket {
         self.air.with(|state| {
             state.deliver();
             let next = state.next_event();
-            let Some(inbox) = state.sockets.get_mut(&self.addr) else {
+            let own = |inbox: &&mut Inbox| inbox.socket == self.number;
+            let Some(inbox) = state.sockets.get_mut(&self.addr).filter(own) else {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             };
             let taken = inbox.take(self.addr, buffers, meta);

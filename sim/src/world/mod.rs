@@ -2,8 +2,11 @@
 //! shipped daemons run on it, in virtual time (tokio's paused clock) or in real time.
 
 mod air;
+mod life;
 mod machine;
+mod meter;
 mod stream;
 
 pub use air::{Air, SiteId, Tamper};
 pub use machine::{Machine, MachineEnv};
+pub use meter::Meter;
