@@ -33,43 +33,57 @@ fn small_corpus_files_are_restored_at_best() {
     }
 }
 
+/// `few` on every commit, `many` with `KAREZ_LONG=1` (tests/long.sh).
+fn count(few: usize, many: usize) -> usize {
+    if std::env::var_os("KAREZ_LONG").is_some() {
+        many
+    } else {
+        few
+    }
+}
+
+/// Real files of all folders below a size.
+fn files_below(bytes: usize) -> Vec<Vec<u8>> {
+    let files = studies().into_iter().flatten();
+    files.filter(|f| f.len() < bytes).collect()
+}
+
 #[test]
-fn truncated_files_are_restored() {
-    let mut random = Random(5);
-    for file in studies()
-        .iter()
-        .flatten()
-        .filter(|f| f.len() < 40_000)
-        .step_by(19)
-        .take(10)
-    {
-        let cut = |_| file[..random.below(file.len() + 1)].to_vec();
-        round_trip(Level::Fast, &(0..30).map(cut).collect::<Vec<_>>());
+fn ten_files_truncated_anywhere_are_restored() {
+    let (mut random, lengths) = (Random(5), count(30, 1000));
+    let pool = files_below(40_000);
+    let step = (pool.len() / 10).max(1);
+    for file in pool.iter().step_by(step).take(10) {
+        for level in [Level::Fast, Level::Mid] {
+            let cut = |_| file[..random.below(file.len() + 1)].to_vec();
+            round_trip(level, &(0..lengths / 2).map(cut).collect::<Vec<_>>());
+        }
     }
 }
 
 #[test]
 fn mutated_files_are_restored() {
     let mut random = Random(6);
-    let pool: Vec<Vec<u8>> = studies()
-        .into_iter()
-        .flatten()
-        .filter(|f| f.len() < 12_000)
-        .collect();
-    for _ in 0..20 {
+    let pool = files_below(12_000);
+    for round in 0..count(20, 400) {
         let mut mutate = |_| {
             let mut file = pool[random.below(pool.len())].clone();
             for _ in 0..random.below(8) {
-                let at = random
-                    .below(file.len().max(1))
-                    .min(1000.min(file.len().max(1)));
+                // Heads decide what becomes of the rest: every second one hits there.
+                let reach = if random.below(2) == 0 {
+                    1000
+                } else {
+                    file.len()
+                };
+                let at = random.below(file.len().max(1)).min(reach);
                 if let Some(byte) = file.get_mut(at) {
                     *byte = random.next() as u8;
                 }
             }
             file
         };
-        round_trip(Level::Fast, &(0..25).map(&mut mutate).collect::<Vec<_>>());
+        let level = [Level::Fast, Level::Mid, Level::Best][round % 3];
+        round_trip(level, &(0..25).map(&mut mutate).collect::<Vec<_>>());
     }
 }
 
