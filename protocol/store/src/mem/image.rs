@@ -13,6 +13,8 @@ type Page = Arc<[u8; PAGE]>;
 pub(super) struct Image {
     pub(super) len: u64,
     pages: Vec<Option<Page>>,
+    /// Pages that are no holes.
+    held: usize,
 }
 
 impl Image {
@@ -49,13 +51,16 @@ impl Image {
                 self.page(page)[within..].fill(0);
             }
         }
-        self.pages.resize(page_count(len), None);
+        let count = page_count(len);
+        let cut = self.pages.get(count..).unwrap_or_default();
+        self.held -= cut.iter().flatten().count();
+        self.pages.resize(count, None);
         self.len = len;
     }
 
     /// Bytes that the file takes on the disk.
     pub(super) fn allocated(&self) -> u64 {
-        (self.pages.iter().flatten().count() * PAGE) as u64
+        (self.held * PAGE) as u64
     }
 
     /// Bytes that a write would newly take.
@@ -70,6 +75,8 @@ impl Image {
     /// Shares a page of another image, if both have it.
     pub(super) fn share_page(&mut self, other: &Self, page: usize) {
         if let (Some(here), Some(there)) = (self.pages.get_mut(page), other.pages.get(page)) {
+            let more = usize::from(there.is_some());
+            self.held = self.held + more - usize::from(here.is_some());
             here.clone_from(there);
         }
     }
@@ -99,6 +106,7 @@ impl Image {
     }
 
     fn page(&mut self, page: usize) -> &mut [u8; PAGE] {
+        self.held += usize::from(self.pages[page].is_none());
         Arc::make_mut(self.pages[page].get_or_insert_with(|| Arc::new([0; PAGE])))
     }
 }
