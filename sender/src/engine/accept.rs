@@ -165,6 +165,7 @@ impl Engine {
         if ours.is_none() {
             self.source = new_source(&self.shared, Some(info.peer));
         }
+        self.hub_public = info.public();
         self.hub = Some(info.clone());
         self.tell_hub.send_replace(Some(info));
         Ok(())

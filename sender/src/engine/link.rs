@@ -187,7 +187,7 @@ impl Engine {
 
     fn take_keys(&mut self, signed: Signed) {
         let Some(hub) = &self.hub else { return };
-        let known = hub.public().map(|p| p.id);
+        let known = self.hub_public.as_ref().map(|p| p.id);
         match HubPublic::read(&hub.peer, &signed) {
             Ok(public) if known.is_none_or(|k| public.id > k) => {
                 let mut info = hub.clone();

@@ -28,6 +28,7 @@ use std::sync::atomic::AtomicU64;
 use karez_host::{Env, Failure};
 use karez_protocol::id::{PeerId, ProcessId};
 use karez_protocol::priority::Class;
+use karez_protocol::seal::HubPublic;
 use karez_protocol::session::{Source, SourceEvent};
 use karez_protocol::units::Moment;
 use karez_store::{Blobs, Store};
@@ -104,6 +105,8 @@ pub(crate) struct Engine {
     store: Store,
     source: Source,
     hub: Option<HubInfo>,
+    /// Its encryption key, proved once: a signature takes as long as packing 50 kB.
+    hub_public: Option<HubPublic>,
     tell_hub: watch::Sender<Option<HubInfo>>,
     tables: Tables,
     tags: Arc<Tags>,
@@ -141,6 +144,7 @@ impl Engine {
             process: ProcessId(process),
             start,
             store,
+            hub_public: hub.as_ref().and_then(HubInfo::public),
             hub,
             tell_hub,
             tables: Tables::default(),

@@ -13,7 +13,6 @@ use karez_store::Error;
 use super::Engine;
 use super::entry::signed_bytes;
 use super::table::{Open, Place, Segment};
-use crate::hub::HubInfo;
 use crate::ingest::{FINGERPRINT_BLOCK, IngestFile};
 use crate::limits::{
     OPEN_SEGMENTS, PACK_TRIES, PACKERS, SEGMENT_RECORDS, STEP_BYTES, WARM_SEGMENTS,
@@ -58,7 +57,7 @@ impl Engine {
     }
 
     fn next_to_pack(&self) -> Option<StudyId> {
-        self.hub.as_ref()?.public()?;
+        self.hub_public.as_ref()?;
         let ready = self.tables.studies.iter().filter_map(|(id, study)| {
             let busy = study.open.as_ref().is_some_and(|o| o.busy);
             if busy || study.facts.withdrawn.is_some() {
@@ -144,7 +143,7 @@ impl Engine {
         }
         self.close_segment(id);
         self.close_idlest();
-        let Some(public) = self.hub.as_ref().and_then(HubInfo::public) else {
+        let Some(public) = &self.hub_public else {
             return Ok(());
         };
         let Some(peer) = self.hub.as_ref().map(|h| h.peer) else {
@@ -155,7 +154,7 @@ impl Engine {
         self.shared.env.entropy(&mut random);
         let segment = SegmentId(name);
         let identity = &self.shared.keys.identity;
-        let made = SegmentHead::open_new(identity, peer, &public, id, segment, random);
+        let made = SegmentHead::open_new(identity, peer, public, id, segment, random);
         let Ok((key, head)) = made else {
             self.shared
                 .line
