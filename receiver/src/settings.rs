@@ -56,8 +56,10 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CongestionChoice {
-    /// RFC 9438.
+    /// Our own, for thin and lossy links.
     #[default]
+    Thin,
+    /// RFC 9438.
     Cubic,
     /// Blind to random loss.
     Bbr,
@@ -124,8 +126,8 @@ impl config::Settings for Settings {
         ),
         Key::new(
             "link.congestion",
-            "\"cubic\"",
-            "Who decides how much is in flight: cubic, or bbr for lossy links.",
+            "\"thin\"",
+            "Who decides how much is in flight: thin (ours, for thin and lossy links), cubic or bbr.",
         ),
         Key::new(
             "control.group",
@@ -153,6 +155,7 @@ impl Settings {
         LinkConfig {
             ip_mtu: self.link.ip_mtu,
             congestion: match self.link.congestion {
+                CongestionChoice::Thin => Congestion::Thin,
                 CongestionChoice::Cubic => Congestion::Cubic,
                 CongestionChoice::Bbr => Congestion::Bbr,
             },

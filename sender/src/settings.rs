@@ -59,8 +59,10 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CongestionChoice {
-    /// RFC 9438.
+    /// Our own, for thin and lossy links.
     #[default]
+    Thin,
+    /// RFC 9438.
     Cubic,
     /// Blind to random loss.
     Bbr,
@@ -216,6 +218,7 @@ impl Settings {
         LinkConfig {
             ip_mtu: self.link.ip_mtu,
             congestion: match self.link.congestion {
+                CongestionChoice::Thin => Congestion::Thin,
                 CongestionChoice::Cubic => Congestion::Cubic,
                 CongestionChoice::Bbr => Congestion::Bbr,
             },

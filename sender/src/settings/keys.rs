@@ -20,8 +20,8 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new(
         "link.congestion",
-        "\"cubic\"",
-        "\"cubic\" gives way to others; \"bbr\" is for lossy links.",
+        "\"thin\"",
+        "\"thin\" is ours, for thin and lossy links; \"cubic\" gives way to others; \"bbr\".",
     ),
     Key::new(
         "spool.keep_free",
