@@ -73,15 +73,17 @@ impl Sender {
     ) -> Result<Self, Failure> {
         let keys = Arc::new(Keys::open(&*env, dir)?);
         let hub = HubInfo::load(&*env, dir)?;
+        let settings = Arc::new(settings);
         let blobs = Blobs::open(env.disk(), &dir.join("ingest"));
         let shared = Shared {
             blobs: blobs.map_err(|e| Failure::new(e.to_string()).at(dir.display()))?,
             dir: dir.to_owned(),
-            keys,
-            settings: Arc::new(settings),
+            keys: keys.clone(),
+            settings: settings.clone(),
             unsealed: Arc::new(AtomicU64::new(0)),
             bell: Arc::new(Notify::new()),
             line: Arc::new(Line::default()),
+            client: uplink::client(&*env, &keys, &settings),
             packs: work == Work::All,
             env,
         };

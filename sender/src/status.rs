@@ -161,6 +161,6 @@ pub struct Totals {
     pub wire_bytes_down: u64,
     /// Bytes of sealed chunks that arrived, each chunk once.
     pub payload_bytes: u64,
-    /// Bytes of chunks sent again.
+    /// Bytes of chunks that the hub already had when they were sent, as far as it has said so.
     pub resent_bytes: u64,
 }

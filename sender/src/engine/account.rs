@@ -2,20 +2,33 @@
 //!
 //! Wire bytes are counted and written down now and then. Payload is computed from what is known to
 //! have arrived, so that no kill loses count of it; only chunks of repeated parts are counted as
-//! they arrive, since most of them are never sent.
+//! they arrive, since most of them are never sent. A chunk was sent for nothing when the hub's
+//! first word on a segment, after a connection began, says that it was there already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use karez_protocol::id::SegmentId;
+use karez_protocol::limits::SEGMENT_CHUNKS_MAX;
 use karez_protocol::resume::Have;
 
 use super::Engine;
 use super::entry::Costs;
 use crate::limits::SENT_TRACKED;
 
-/// Chunks sent and not yet known to have arrived, and their bytes.
+/// Chunks sent and not yet known to have arrived.
 #[derive(Default)]
-pub(super) struct Sent(BTreeMap<(SegmentId, u64), u32>);
+pub(super) struct Sent {
+    chunks: BTreeMap<(SegmentId, u64), SentChunk>,
+    /// Segments from before this connection of which the hub has not yet said what it holds.
+    unsaid: BTreeSet<SegmentId>,
+}
+
+#[derive(Clone, Copy)]
+struct SentChunk {
+    bytes: u32,
+    /// Sent on this connection before the hub said whether it has it.
+    blind: bool,
+}
 
 impl Engine {
     /// All costs up to now, as they are written down.
@@ -53,14 +66,24 @@ impl Engine {
         payload
     }
 
+    /// A connection begins: what is sent from now on may be there already.
+    pub(super) fn begin_accounts(&mut self) {
+        let sent = &mut self.link.sent;
+        sent.unsaid = self.tables.segments.keys().copied().collect();
+        for chunk in sent.chunks.values_mut() {
+            chunk.blind = false;
+        }
+    }
+
     /// A chunk goes out.
     pub(super) fn count_sent(&mut self, segment: SegmentId, serial: u64, length: usize) {
-        let sent = &mut self.link.sent.0;
-        let again = sent.insert((segment, serial), length as u32).is_some();
-        if again {
-            self.link.earlier.resent += length as u64;
-        } else if sent.len() > SENT_TRACKED {
-            sent.pop_first();
+        let sent = &mut self.link.sent;
+        let blind = sent.unsaid.contains(&segment);
+        let bytes = u32::try_from(length).unwrap_or(u32::MAX);
+        let chunk = SentChunk { bytes, blind };
+        sent.chunks.insert((segment, serial), chunk);
+        if sent.chunks.len() > SENT_TRACKED {
+            sent.chunks.pop_first();
         }
     }
 
@@ -75,17 +98,28 @@ impl Engine {
             let record = records.get(at);
             record.is_some_and(|r| r.repeats.iter().any(|run| run.contains(&serial)))
         };
-        let of = (have.segment, 0)..=(have.segment, u64::MAX);
+        let said = have.chunks.range();
+        let sent = &mut self.link.sent;
+        let of = (have.segment, said.start)..(have.segment, said.end);
         let mut arrived = Vec::new();
-        for (key, bytes) in self.link.sent.0.range(of) {
+        for (key, chunk) in sent.chunks.range_mut(of) {
             if acked.contains(key.1) {
-                let counts = if repeats(key.1) { *bytes } else { 0 };
-                arrived.push((*key, u64::from(counts)));
+                arrived.push(*key);
+            } else {
+                // What comes of it is the first.
+                chunk.blind = false;
             }
         }
-        for (key, bytes) in arrived {
-            self.link.sent.0.remove(&key);
-            self.link.earlier.payload += bytes;
+        for key in arrived {
+            let Some(chunk) = sent.chunks.remove(&key) else {
+                continue;
+            };
+            let bytes = u64::from(chunk.bytes);
+            self.link.earlier.resent += if chunk.blind { bytes } else { 0 };
+            self.link.earlier.payload += if repeats(key.1) { bytes } else { 0 };
+        }
+        if said.end >= SEGMENT_CHUNKS_MAX {
+            sent.unsaid.remove(&have.segment);
         }
     }
 }

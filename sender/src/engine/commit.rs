@@ -15,6 +15,9 @@ use super::table::Place;
 use super::{Engine, Ticket};
 use crate::limits::DISK_RETRY;
 
+/// Entries of a journal of which only the last counts, before it is written anew.
+const LAST_OF: usize = 256;
+
 /// Something that a commit will make true.
 pub(super) enum Pending {
     Accept {
@@ -235,22 +238,21 @@ impl Engine {
         if costs == self.link.written {
             return;
         }
-        let many = self.journal_entries.get(TOTALS).copied().unwrap_or(0) > 256;
-        let written = if many {
-            self.journal_entries.insert(TOTALS, 1);
-            self.store
-                .journal_rewrite(TOTALS, [costs.to_bytes()])
-                .map(drop)
-        } else {
-            *self.journal_entries.entry(TOTALS).or_default() += 1;
-            self.store
-                .journal_append(TOTALS, &costs.to_bytes())
-                .map(drop)
-        };
-        match written {
+        match self.keep_last(TOTALS, &costs.to_bytes()) {
             Ok(()) => self.link.written = costs,
             Err(error) => self.troubled(&error),
         }
+    }
+
+    /// Writes an entry to a journal of which only the last one counts.
+    pub(super) fn keep_last(&mut self, journal: &'static str, entry: &[u8]) -> Result<(), Error> {
+        let many = self.journal_entries.get(journal).copied().unwrap_or(0) > LAST_OF;
+        if many {
+            self.journal_entries.insert(journal, 1);
+            return self.store.journal_rewrite(journal, [entry]).map(drop);
+        }
+        *self.journal_entries.entry(journal).or_default() += 1;
+        self.store.journal_append(journal, entry).map(drop)
     }
 }
 

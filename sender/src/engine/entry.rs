@@ -16,6 +16,8 @@ pub(super) const RECEIPTS: &str = "receipts";
 pub(super) const TAGS: &str = "tags";
 /// What the link has cost.
 pub(super) const TOTALS: &str = "totals";
+/// What the link carried, and how its hub is asked whether it is back.
+pub(super) const LINK: &str = "link";
 
 /// Files of watched folders that were taken.
 pub(super) const MARKS: &str = "marks";

@@ -8,7 +8,7 @@ use karez_protocol::seal::{HubPublic, Signed};
 use karez_protocol::session::{Lane, SourceError};
 use karez_protocol::units::Moment;
 use karez_protocol::wire::{Frame, HEAD_OF_FRAME, Hello};
-use karez_quic::{Close, LinkHandle, SessionEnd, code};
+use karez_quic::{Close, LinkHandle, LinkMemory, SessionEnd, code};
 
 use super::Engine;
 use super::account::Sent;
@@ -33,6 +33,8 @@ pub(super) struct Link {
     pub(super) written: Costs,
     /// What was sent and is not yet known to have arrived.
     pub(super) sent: Sent,
+    /// What is known of the link, as it was last written down.
+    pub(super) known: LinkMemory,
 }
 
 /// A connection.
@@ -82,6 +84,7 @@ impl Engine {
             sampled: (now, 0),
             down_packets: 0,
         });
+        self.begin_accounts();
         self.source.connected(now);
     }
 
@@ -120,6 +123,7 @@ impl Engine {
         let costs = self.costs();
         if costs.up.saturating_sub(self.link.written.up) > COSTS_STEP {
             self.write_costs();
+            self.write_link();
             self.sync();
         }
     }

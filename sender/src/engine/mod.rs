@@ -5,6 +5,7 @@
 
 mod accept;
 mod account;
+mod carried;
 mod commit;
 mod entry;
 mod gone;
@@ -31,6 +32,7 @@ use karez_protocol::priority::Class;
 use karez_protocol::seal::HubPublic;
 use karez_protocol::session::{Source, SourceEvent};
 use karez_protocol::units::Moment;
+use karez_quic::Client;
 use karez_store::{Blobs, Store};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -93,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) unsealed: Arc<AtomicU64>,
     pub(crate) bell: Arc<Notify>,
     pub(crate) line: Arc<Line>,
+    /// Dials the hub; keeps what is known of the link.
+    pub(crate) client: Client,
     /// Whether instances are packed, not only accepted.
     pub(crate) packs: bool,
 }
@@ -186,6 +190,7 @@ impl Engine {
             self.turn();
         }
         self.write_costs();
+        self.write_link();
         if let Err(error) = self.store.close() {
             tracing::warn!(%error, "the store could not be closed in order; nothing accepted is lost");
         }

@@ -76,6 +76,7 @@ impl Engine {
         self.source.doubt_all();
         self.restore_instances(accepted, &sealed, &facts)?;
         self.restore_receipts()?;
+        self.restore_link()?;
         self.shared.unsealed.store(
             self.tables.unsealed().map(|a| a.length).sum(),
             Ordering::Relaxed,

@@ -11,6 +11,7 @@ impl Engine {
     /// What is done now and then.
     pub(super) fn tick(&mut self) {
         self.write_costs();
+        self.write_link();
         self.evict();
         self.shorten_journals();
         self.sync();

@@ -11,7 +11,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::{Command, Shared};
 use crate::hub::HubInfo;
+use crate::keys::Keys;
 use crate::limits::{JOIN_REFUSED, JOIN_RETRY};
+use crate::settings::Settings;
 
 pub use addresses::{Reach, reach};
 pub use join::enrol;
@@ -102,7 +104,7 @@ async fn join_for_ever(shared: &Shared, engine: &mpsc::Sender<Command>, info: &H
 
 async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
     let wake = Wake::new();
-    let client = client(&*shared.env, shared);
+    let client = shared.client.clone();
     let addresses = Addresses::of(&shared.settings, info);
     let links = shared.env.link_events();
     let policy = RedialPolicy::default();
@@ -129,7 +131,8 @@ async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
     }
 }
 
-fn client(env: &dyn Env, shared: &Shared) -> Client {
-    let identity = Identity::from_seed(&shared.keys.identity.secret());
-    Client::new(env.net(), identity, shared.settings.link_config())
+/// Dials as this clinic. What becomes known of the link is shared by its clones.
+pub(crate) fn client(env: &dyn Env, keys: &Keys, settings: &Settings) -> Client {
+    let identity = Identity::from_seed(&keys.identity.secret());
+    Client::new(env.net(), identity, settings.link_config())
 }

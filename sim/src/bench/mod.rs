@@ -3,14 +3,18 @@
 //! The connection, its pacing, its kicks and its redialling are the shipped ones of `karez-quic`;
 //! only the sessions are plain: a pump of 32 KiB chunks and a tank that counts them.
 
+pub mod plan;
+mod plug;
 mod report;
+pub mod table;
+mod tasks;
 mod traffic;
 mod world;
 
 use std::io;
 use std::time::Duration;
 
-use karez_quic::LinkConfig;
+use karez_quic::{LinkConfig, Remembered};
 
 use crate::profile::Profile;
 
@@ -29,6 +33,12 @@ pub struct Bench {
     pub span: Span,
     /// A STAT frame of 1 kB this often beside the backlog.
     pub stat_every: Option<Duration>,
+    /// What the clinic knows of the link from an earlier day.
+    pub remembered: Option<Remembered>,
+    /// Another clinic's backlog on the same link, under these settings.
+    pub rival: Option<LinkConfig>,
+    /// The hub loses power so often, for so long.
+    pub hub_cuts: Option<(Duration, Duration)>,
 }
 
 /// When measuring begins and ends.

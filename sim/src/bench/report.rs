@@ -39,6 +39,10 @@ pub struct Report {
     pub stat_s: Latency,
     /// What the outages took.
     pub outages: Outages,
+    /// What the other flow on the link got, by capacity; 0 without one.
+    pub rival_share: f64,
+    /// A fingerprint of every packet's fate, the same for the same seed.
+    pub trace_hash: String,
 }
 
 /// The waits in a queue, seconds.
@@ -70,6 +74,8 @@ pub struct Outages {
     pub n: u64,
     /// IP bytes lost to them towards the hub, per outage.
     pub wasted_bytes: f64,
+    /// IP bytes sent a minute, both ways, from the tenth minute of an outage on.
+    pub dead_air_bytes_per_min: f64,
 }
 
 impl Latency {
@@ -147,7 +153,10 @@ pub fn mean(reports: &[Report]) -> Report {
         outages: Outages {
             n: count(|r| r.outages.n),
             wasted_bytes: avg(|r| r.outages.wasted_bytes),
+            dead_air_bytes_per_min: avg(|r| r.outages.dead_air_bytes_per_min),
         },
+        rival_share: avg(|r| r.rival_share),
+        trace_hash: first.trace_hash,
     }
 }
 

@@ -2,17 +2,20 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use karez_protocol::id::PeerId;
 use karez_quic::{
-    Admission, Admit, Alpn, Client, Identity, Redial, RedialPolicy, Server, Wake, drive,
+    Admission, Admit, Alpn, Client, Identity, LinkConfig, LinkMemory, Net, Redial, RedialPolicy,
+    Server, Wake, drive,
 };
 use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, timeout};
 
+use super::plug::Plugged;
 use super::report::{Latency, Outages, Queue, Report};
+use super::tasks::{DeadAir, Resumes, signals, stat, watch_dead_air, watch_resumes};
 use super::traffic::{CHUNK, Traffic};
 use super::{Bench, Span};
 use crate::calendar::{Place, SiteCalendar};
@@ -20,15 +23,14 @@ use crate::link::{Counters, Direction, Link};
 use crate::seed::Seed;
 use crate::world::{Air, Machine, SiteId};
 
-const SITE: SiteId = SiteId(1);
+pub(super) const SITE: SiteId = SiteId(1);
 const HUB: ([u8; 4], u16) = ([10, 0, 0, 1], 4433);
-/// More bytes than this in one packet: it carries payload.
-const DATA: u64 = 600;
-/// How finely the first packet after an outage is looked for.
-const GRAIN: Duration = Duration::from_millis(5);
-
-/// Moments of link-up, and how long after each the first data came.
-type Resumes = Arc<Mutex<Vec<(Duration, Duration)>>>;
+/// How finely time is looked at.
+pub(super) const GRAIN: Duration = Duration::from_millis(5);
+/// The seeds of the identities.
+const HUB_ID: u8 = 1;
+const CLINIC_ID: u8 = 2;
+const RIVAL_ID: u8 = 3;
 
 struct World {
     air: Air,
@@ -36,8 +38,10 @@ struct World {
     hub: Arc<Machine>,
     calendar: SiteCalendar,
     traffic: Traffic,
+    rival: Traffic,
     wake: Wake,
     resumes: Resumes,
+    dead_air: DeadAir,
 }
 
 /// What is counted up to a moment.
@@ -47,6 +51,7 @@ struct Look {
     down: Counters,
     sessions: u64,
     resent: u64,
+    rival: u64,
 }
 
 /// Runs a bench to its end.
@@ -54,13 +59,19 @@ pub(super) async fn run(bench: &Bench) -> io::Result<Report> {
     let world = World::new(bench);
     let mut tasks = JoinSet::new();
     tasks.spawn(world.hub(bench)?);
-    tasks.spawn(world.clinic(bench));
+    let (id, traffic) = (CLINIC_ID, &world.traffic);
+    tasks.spawn(world.clinic(id, &bench.config, traffic, bench.remembered));
+    if let Some(config) = &bench.rival {
+        tasks.spawn(world.clinic(RIVAL_ID, config, &world.rival, None));
+    }
     tasks.spawn(signals(world.air.clone(), world.clinic.clone()));
-    tasks.spawn(watch_resumes(
-        world.air.clone(),
-        world.calendar.clone(),
-        world.resumes.clone(),
-    ));
+    let (air, calendar) = (&world.air, &world.calendar);
+    if bench.hub_cuts.is_none() {
+        let resumes = world.resumes.clone();
+        tasks.spawn(watch_resumes(air.clone(), calendar.clone(), resumes));
+    }
+    let dead_air = world.dead_air.clone();
+    tasks.spawn(watch_dead_air(air.clone(), calendar.clone(), dead_air));
     if let Some(every) = bench.stat_every {
         tasks.spawn(stat(world.traffic.clone(), world.wake.clone(), every));
     }
@@ -87,38 +98,69 @@ impl World {
             air,
             calendar,
             traffic: Traffic::new(bytes),
+            rival: Traffic::new(u64::MAX),
             wake: Wake::new(),
             resumes: Resumes::default(),
+            dead_air: DeadAir::default(),
         }
     }
 
     fn hub(&self, bench: &Bench) -> io::Result<impl Future<Output = ()> + Send + use<>> {
-        let net = self.hub.env().net();
-        let server = Server::bind(
-            &net,
-            HUB.into(),
-            &identity(1),
-            &bench.config,
-            Arc::new(Open),
-        );
-        let mut server = server.map_err(io::Error::other)?;
-        let traffic = self.traffic.clone();
+        let house = House {
+            net: self.hub.env().net(),
+            config: bench.config.clone(),
+            traffic: self.traffic.clone(),
+            rival: self.rival.clone(),
+        };
+        let first = house.open()?;
+        let (cuts, air, resumes) = (bench.hub_cuts, self.air.clone(), self.resumes.clone());
         Ok(async move {
-            let mut sessions = JoinSet::new();
-            while let Some(conn) = server.accept().await {
-                let mut tank = traffic.tank();
-                sessions.spawn(async move { drive(&conn, &mut tank, &Wake::new()).await });
+            let (mut plug, mut server) = first;
+            let Some((every, down)) = cuts else {
+                return house.serve(&mut server).await;
+            };
+            loop {
+                // Time running out is how a life ends here.
+                let _ = timeout(every, house.serve(&mut server)).await;
+                plug.pull();
+                drop(server);
+                sleep(down).await;
+                let Ok(next) = house.open() else { return };
+                (plug, server) = next;
+                let up = air.elapsed();
+                let came = house.traffic.state().arrivals.len();
+                let watch = house.traffic.clone();
+                let resumes = resumes.clone();
+                let air = air.clone();
+                tokio::spawn(async move {
+                    while watch.state().arrivals.len() == came && air.elapsed() < up + every {
+                        sleep(GRAIN).await;
+                    }
+                    let mut all = resumes.lock().unwrap_or_else(PoisonError::into_inner);
+                    all.push((up, air.elapsed() - up));
+                });
             }
         })
     }
 
-    fn clinic(&self, bench: &Bench) -> impl Future<Output = ()> + Send + use<> {
+    fn clinic(
+        &self,
+        id: u8,
+        config: &LinkConfig,
+        traffic: &Traffic,
+        carried: Option<karez_quic::Remembered>,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let env = self.clinic.env();
-        let client = Client::new(env.net(), identity(2), bench.config.clone());
+        let client = Client::new(env.net(), identity(id), config.clone());
+        client.set_memory(LinkMemory {
+            carried,
+            probe: None,
+        });
         let addresses = Box::new(vec![SocketAddr::from(HUB)]);
-        let (hub, events) = (identity(1).peer(), env.link_events());
+        let (hub, events) = (identity(HUB_ID).peer(), env.link_events());
         let mut redial = Redial::new(client, hub, addresses, RedialPolicy::default(), events);
-        let (traffic, wake) = (self.traffic.clone(), self.wake.clone());
+        let (traffic, wake) = (traffic.clone(), self.wake.clone());
+        let wake = if id == CLINIC_ID { wake } else { Wake::new() };
         async move { match redial.run(&wake, |_| traffic.pump()).await {} }
     }
 
@@ -152,7 +194,13 @@ impl World {
             down: counters(Direction::Down),
             sessions: state.sessions,
             resent: state.resent,
+            rival: self.rival.state().arrivals.len() as u64 * CHUNK,
         }
+    }
+
+    fn dead_air_per_min(&self) -> f64 {
+        let (bytes, time) = *self.dead_air.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes as f64 * 60.0 / time.as_secs_f64().max(1.0)
     }
 
     fn report(&self, bench: &Bench, before: &Look, after: &Look) -> Report {
@@ -198,7 +246,40 @@ impl World {
             outages: Outages {
                 n: outages as u64,
                 wasted_bytes: wasted as f64 / outages.max(1) as f64,
+                dead_air_bytes_per_min: self.dead_air_per_min(),
             },
+            rival_share: (after.rival - before.rival) as f64 / capacity.max(1) as f64,
+            trace_hash: self.air.link(SITE, Link::trace_hash).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a hub is made of, again and again.
+struct House {
+    net: Arc<dyn Net>,
+    config: LinkConfig,
+    traffic: Traffic,
+    rival: Traffic,
+}
+
+impl House {
+    fn open(&self) -> io::Result<(Arc<Plugged>, Server)> {
+        let plug = Plugged::new(self.net.clone());
+        let net: Arc<dyn Net> = plug.clone();
+        let admit = Arc::new(Open);
+        let server = Server::bind(&net, HUB.into(), &identity(HUB_ID), &self.config, admit);
+        Ok((plug, server.map_err(io::Error::other)?))
+    }
+
+    async fn serve(&self, server: &mut Server) {
+        let mut sessions = JoinSet::new();
+        while let Some(conn) = server.accept().await {
+            let traffic = match conn.peer() == identity(RIVAL_ID).peer() {
+                true => &self.rival,
+                false => &self.traffic,
+            };
+            let mut tank = traffic.tank();
+            sessions.spawn(async move { drive(&conn, &mut tank, &Wake::new()).await });
         }
     }
 }
@@ -226,52 +307,7 @@ fn payload(
     }
 }
 
-async fn stat(traffic: Traffic, wake: Wake, every: Duration) {
-    loop {
-        sleep(every).await;
-        traffic.make_stat();
-        wake.wake();
-    }
-}
-
-/// Tells the clinic's machine of every link-up that it can see.
-async fn signals(air: Air, clinic: Arc<Machine>) {
-    let start = tokio::time::Instant::now();
-    let mut now = air.elapsed();
-    while let Some(Some((at, up))) = air.link(SITE, |link| link.next_signal(now)) {
-        sleep_until(start + at).await;
-        now = at;
-        if up {
-            clinic.link_up();
-        }
-    }
-}
-
-/// Waits for the end of each outage, then for the first packet with data that comes through.
-async fn watch_resumes(air: Air, calendar: SiteCalendar, resumes: Resumes) {
-    let start = tokio::time::Instant::now();
-    let delivered = || {
-        let tally = air.link(SITE, |link| link.counters(Direction::Up).delivered);
-        tally.map_or((0, 0), |tally| (tally.packets, tally.bytes))
-    };
-    for (up, down) in calendar.usable().as_slice().iter().copied() {
-        sleep_until(start + up).await;
-        let mut seen = delivered();
-        while air.elapsed() < down {
-            sleep(GRAIN).await;
-            let (packets, bytes) = delivered();
-            let per_packet = (bytes - seen.1).checked_div(packets - seen.0);
-            if per_packet.is_some_and(|size| size > DATA) {
-                let mut all = resumes.lock().unwrap_or_else(PoisonError::into_inner);
-                all.push((up, air.elapsed() - up));
-                break;
-            }
-            seen = (packets, bytes);
-        }
-    }
-}
-
-/// Lets the one clinic in.
+/// Lets everybody in.
 struct Open;
 
 impl Admit for Open {

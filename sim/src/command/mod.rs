@@ -1,5 +1,6 @@
 //! The commands of `karez-sim`, one module each.
 
+mod bench;
 mod demo;
 mod link;
 mod profiles;
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   karez-sim demo
   karez-sim profiles
   karez-sim run --profile rural-edge --days 30 --workload T2 --thin 4 --seed 7
+  karez-sim bench --link rate_kbit=512,rtt_ms=650,loss=0.10 --seeds 1-5
   sudo karez-sim link --profile rural-edge -- ping -c 20 10.77.0.2
   sudo karez-sim link --link rate_kbit=512,rtt_ms=650,loss=0.02 -- iperf3 -c 10.77.0.2 ::: iperf3 -s";
 
@@ -29,6 +31,8 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// The main job in one command: a clinic, a bad link, a hub; ends by comparing every byte.
     Demo(demo::Arguments),
+    /// What the link engine gets out of a link, in virtual time; and the table of its figures.
+    Bench(bench::Arguments),
     /// List the built-in profiles, scenarios and workloads, with what each rests on.
     Profiles(profiles::Arguments),
     /// Clinics and a hub on simulated links, in virtual time: a month in a minute.
@@ -71,6 +75,7 @@ impl From<io::Error> for Failure {
 pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Profiles(arguments) => profiles::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),

@@ -49,7 +49,12 @@ impl World {
         let clinic = Arc::new(Machine::new(&air, SITE.ip(), seed.child("clinic")));
         air.join(SITE, link(options)?);
         let receiver = start_hub(&hub, seed).await?;
-        let sender = Sender::start(clinic.env(), Path::new(DATA), sender_settings()?, Work::All)?;
+        let sender = Sender::start(
+            clinic.env(),
+            Path::new(DATA),
+            karez_sender::Settings::default(),
+            Work::All,
+        )?;
         let invite = Command::Invite {
             name: "clinic".into(),
             addresses: vec![format!("10.0.0.1:{PORT}")],
@@ -211,7 +216,6 @@ async fn start_hub(machine: &Arc<Machine>, seed: Seed) -> Result<Receiver, Failu
     karez_receiver::keys::store(disk, dir, &HubSeed::new(seed.child("hub seed").bytes()))?;
     let mut settings = karez_receiver::Settings::default();
     settings.hub.listen = (HUB, PORT).into();
-    settings.link.congestion = karez_receiver::CongestionChoice::Bbr;
     let receiver = Receiver::start(machine.env(), dir, settings).await?;
     let add = Command::TargetAdd {
         name: "archive".into(),
@@ -219,10 +223,4 @@ async fn start_hub(machine: &Arc<Machine>, seed: Seed) -> Result<Receiver, Failu
     };
     receiver.handle().command(add).await?;
     Ok(receiver)
-}
-
-fn sender_settings() -> Result<karez_sender::Settings, Failure> {
-    let mut settings = karez_sender::Settings::default();
-    settings.link.congestion = karez_sender::CongestionChoice::Bbr;
-    Ok(settings)
 }

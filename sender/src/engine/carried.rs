@@ -1,0 +1,68 @@
+//! What is known of the link, kept for the next start: at what rate to begin, and the key to ask
+//! the hub with while the link is down.
+
+use karez_quic::LinkMemory;
+
+use super::Engine;
+use super::entry::LINK;
+
+/// A rate or round-trip time that differs by this part is worth writing down.
+const WORTH: f64 = 0.1;
+
+impl Engine {
+    /// The link's next connection begins with what an earlier process knew.
+    pub(super) fn restore_link(&mut self) -> Result<(), karez_host::Failure> {
+        let mut known = LinkMemory::default();
+        self.read(LINK, &mut |bytes| known = LinkMemory::from_bytes(bytes))?;
+        self.shared.client.set_memory(known.clone());
+        self.link.known = known;
+        Ok(())
+    }
+
+    /// Writes down what has become known. The next sync makes it durable; a kill before costs no
+    /// more than a slower start.
+    pub(super) fn write_link(&mut self) {
+        let now = self.shared.client.memory();
+        if !differs(&self.link.known, &now) {
+            return;
+        }
+        match self.keep_last(LINK, &now.to_bytes()) {
+            Ok(()) => self.link.known = now,
+            Err(error) => self.troubled(&error),
+        }
+    }
+}
+
+fn differs(old: &LinkMemory, new: &LinkMemory) -> bool {
+    let far = |a: f64, b: f64| (a - b).abs() > WORTH * a.max(b);
+    let carried = match (old.carried, new.carried) {
+        (Some(old), Some(new)) => {
+            far(old.rate, new.rate) || far(old.rtt.as_secs_f64(), new.rtt.as_secs_f64())
+        }
+        (old, new) => old.is_some() != new.is_some(),
+    };
+    carried || old.probe != new.probe
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use karez_quic::Remembered;
+
+    use super::*;
+
+    #[test]
+    fn only_what_has_changed_noticeably_is_written() {
+        let memory = |rate| LinkMemory {
+            carried: Some(Remembered {
+                rate,
+                rtt: Duration::from_millis(650),
+            }),
+            probe: None,
+        };
+        assert!(differs(&LinkMemory::default(), &memory(1e4)));
+        assert!(!differs(&memory(1e4), &memory(1.05e4)));
+        assert!(differs(&memory(1e4), &memory(1.2e4)));
+    }
+}
