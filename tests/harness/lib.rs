@@ -10,6 +10,7 @@
 )]
 
 pub mod corpus;
+pub mod decoders;
 pub mod folder;
 pub mod live;
 pub mod made;
