@@ -7,6 +7,7 @@
 //! * [`workload`]: the studies that a site makes.
 //! * [`mod@run`]: clinics and a hub on such links, the shipped code in virtual time.
 //! * [`live`]: the same link in real time, between two network namespaces.
+//! * [`report`]: a run as people read it.
 //! * [`command`]: the commands of `karez-sim`.
 //!
 //! What a figure rests on is named by a fact id (`C1`, `G10`), explained in `FACTS.md` beside
@@ -21,6 +22,7 @@ pub mod link;
 pub mod live;
 pub mod made;
 pub mod profile;
+pub mod report;
 pub mod run;
 pub mod seed;
 pub mod time;

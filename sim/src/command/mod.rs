@@ -1,6 +1,7 @@
 //! The commands of `karez-sim`, one module each.
 
 mod bench;
+mod compare;
 mod demo;
 mod link;
 mod profiles;
@@ -39,6 +40,8 @@ enum Command {
     Run(run::Arguments),
     /// Run two commands over a link in real time (Linux, root).
     Link(link::Arguments),
+    /// Lay the figures of several runs side by side.
+    Compare(compare::Arguments),
 }
 
 /// Why a command ended badly: 1 the work failed, 2 wrong usage.
@@ -79,6 +82,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Profiles(arguments) => profiles::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::profile::{Profile, Scenario};
+use crate::report;
 use crate::run::{End, Outcome, PATIENCE, Run, Waits};
 use crate::time::{DAY, HOUR};
 use crate::workload::{Class, Study, Workload};
@@ -47,6 +48,9 @@ pub(super) struct Arguments {
     /// The figures as one JSON object on the last line of standard output.
     #[arg(long)]
     json: bool,
+    /// Write a report as one HTML page, with its pictures beside it as PNG.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Write what happened, for a picture, as JSON.
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
@@ -58,6 +62,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let text = serde_json::to_string(&outcome.timeline).map_err(|e| Failure::work(&e))?;
         let written = std::fs::write(path, text);
         written.map_err(|e| Failure::work(&format!("{}: {e}", path.display())))?;
+    }
+    if let Some(path) = &arguments.report {
+        let written = report::write(path, &outcome).map_err(|e| Failure::work(&e))?;
+        let _ = writeln!(
+            io::stderr(),
+            "report: {}, {}",
+            written[0].display(),
+            written[1].display()
+        );
     }
     if arguments.json {
         let line = serde_json::to_string(&outcome).map_err(|e| Failure::work(&e))?;
