@@ -255,7 +255,7 @@ fn image_codecs(job: &Job<'_>) -> &'static [CodecId] {
     let Layout::Native { pixels, .. } = job.layout else {
         return match (job.layout, job.level) {
             (Layout::Fragments, Level::Fast) => &[CodecId::LEPTON],
-            (Layout::Fragments, _) => &[CodecId::LEPTON, CodecId::LOSSLESS],
+            (Layout::Fragments, _) => &[CodecId::DCT, CodecId::LOSSLESS, CodecId::LEPTON],
             _ => &[],
         };
     };
@@ -282,15 +282,20 @@ fn attempts<'a>(job: &Job<'_>, chains: &[&'a Chain]) -> Vec<Attempt<'a>> {
     let mut found = Vec::new();
     let mut starts = false;
     for &codec in image_codecs(job) {
+        // What lepton takes and the coefficients' own codec takes as well, that does better.
+        if codec == CodecId::LEPTON && !found.is_empty() {
+            continue;
+        }
         let next = chain(codec).and_then(|chain| Attempt::new(codec, job, Some(chain)));
         starts |= next.is_none();
         found.extend(next.or_else(|| Attempt::new(codec, job, None)));
     }
     let shrinks = |a: &Attempt<'_>| a.packed.len() * ZSTD_ABOVE > job.raw.len();
-    // Pictures of few colours can repeat what only zstd finds.
+    // Pictures of few colours can repeat what only zstd finds, cines what was there long ago.
     let may_repeat = match job.layout {
         Layout::Native { pixels, .. } => starts && pixels.bytes == 1,
-        _ => true,
+        Layout::Fragments => starts || found.is_empty(),
+        Layout::Opaque => true,
     };
     if job.raw.len() < SMALL || may_repeat || !found.iter().any(shrinks) {
         found.extend(Attempt::new(CodecId::ZSTD, job, chain(CodecId::ZSTD)));

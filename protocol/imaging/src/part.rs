@@ -32,6 +32,8 @@ impl CodecId {
     pub const LEPTON: Self = Self(5);
     /// JPEG lossless (process 14) frames as samples, version 1.
     pub const LOSSLESS: Self = Self(6);
+    /// Sequential JPEG frames as their coefficients, version 1.
+    pub const DCT: Self = Self(7);
 
     /// A short name for tables and status lines.
     pub fn name(self) -> &'static str {
@@ -43,6 +45,7 @@ impl CodecId {
             Self::COLOUR => "colour",
             Self::LEPTON => "lepton",
             Self::LOSSLESS => "lossless",
+            Self::DCT => "dct",
             _ => "unknown",
         }
     }

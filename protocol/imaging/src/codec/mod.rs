@@ -1,6 +1,7 @@
 //! The codecs behind one door. A codec may build on the state that its predecessor part left.
 pub(crate) mod bytes;
 mod colour;
+mod dct;
 mod fast;
 mod gray;
 mod lepton;
@@ -31,6 +32,8 @@ pub(crate) enum State {
     Gray(Box<gray::Gray>),
     /// Models and frames (`COLOUR`).
     Colour(Box<colour::Colour>),
+    /// Models and a frame (`DCT`).
+    Dct(Box<dct::Dct>),
 }
 
 impl State {
@@ -40,6 +43,7 @@ impl State {
             Self::Bytes(window) => window.len(),
             Self::Gray(gray) => gray.weight(),
             Self::Colour(colour) => colour.weight(),
+            Self::Dct(dct) => dct.weight(),
         }
     }
 }
@@ -73,6 +77,11 @@ pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Op
         (CodecId::LOSSLESS, state) if job.layout == Layout::Fragments => {
             lossless::encode(job.raw, job.level, state)
         }
+        (CodecId::DCT, state) if job.layout == Layout::Fragments => match state {
+            Some(State::Dct(state)) => dct::encode(job.raw, Some(state)),
+            Some(_) => None,
+            None => dct::encode(job.raw, None),
+        },
         (CodecId::FAST, None) => match job.layout {
             Layout::Native { pixels, .. } => fast::encode(job.raw, &pixels),
             _ => None,
@@ -130,6 +139,15 @@ pub(crate) fn decode(
         (CodecId::LOSSLESS, state) => {
             let (raw, state) = lossless::decode(packed, raw_len, state)?;
             Ok((raw, Some(state)))
+        }
+        (CodecId::DCT, state) => {
+            let state = match state {
+                Some(State::Dct(dct)) => Some(*dct),
+                None => None,
+                Some(_) => return Err(Corrupt),
+            };
+            let (raw, dct) = dct::decode(packed, raw_len, state)?;
+            Ok((raw, Some(State::Dct(Box::new(dct)))))
         }
         (CodecId::FAST, None) => Ok((fast::decode(packed, raw_len)?, None)),
         (CodecId::GRAY, state) => {

@@ -44,10 +44,7 @@ pub(crate) fn encode(raw: &[u8], level: Level, state: Option<&State>) -> Option<
     for frame in &frames {
         let (before, rest) = frame.jpeg.split_at(frame.header.scan);
         let after = &rest[frame.scan..];
-        varint::put(&mut out, frame.cuts.len() as u64);
-        for &n in frame.cuts.iter().chain(&[before.len(), after.len()]) {
-            varint::put(&mut out, n as u64);
-        }
+        Items::put(&mut out, &frame.cuts, before.len(), after.len());
         around.extend_from_slice(before);
         around.extend_from_slice(after);
     }
@@ -72,8 +69,8 @@ pub(crate) fn decode(
     let count = varint::take_u32(&mut stream, FRAMES_MAX as u32)? as usize;
     let (&signed, rest) = stream.split_first().ok_or(Corrupt)?;
     stream = rest;
-    let shapes: Vec<Around> = (0..count)
-        .map(|_| Around::take(&mut stream, raw_len))
+    let shapes: Vec<Items> = (0..count)
+        .map(|_| Items::take(&mut stream, raw_len))
         .collect::<Result<_, _>>()?;
     let total: usize = shapes.iter().map(|s| s.before + s.after).sum();
     let packed_len = varint::take_u32(&mut stream, u32::MAX)? as usize;
@@ -120,14 +117,21 @@ pub(crate) fn decode(
 }
 
 /// How a frame's file lies around its scan and in items.
-struct Around {
+pub(super) struct Items {
     cuts: Vec<usize>,
-    before: usize,
-    after: usize,
+    pub(super) before: usize,
+    pub(super) after: usize,
 }
 
-impl Around {
-    fn take(from: &mut &[u8], raw_len: usize) -> Result<Self, Corrupt> {
+impl Items {
+    pub(super) fn put(to: &mut Vec<u8>, cuts: &[usize], before: usize, after: usize) {
+        varint::put(to, cuts.len() as u64);
+        for &n in cuts.iter().chain(&[before, after]) {
+            varint::put(to, n as u64);
+        }
+    }
+
+    pub(super) fn take(from: &mut &[u8], raw_len: usize) -> Result<Self, Corrupt> {
         let max = raw_len as u32;
         let count = varint::take_u32(from, max / 8)?;
         let mut next = || Ok(varint::take_u32(from, max)? as usize);
@@ -139,7 +143,12 @@ impl Around {
         })
     }
 
-    fn put_items(&self, jpeg: &[u8], raw_len: usize, raw: &mut Vec<u8>) -> Result<(), Corrupt> {
+    pub(super) fn put_items(
+        &self,
+        jpeg: &[u8],
+        raw_len: usize,
+        raw: &mut Vec<u8>,
+    ) -> Result<(), Corrupt> {
         let mut rest = jpeg;
         let last = jpeg
             .len()
@@ -160,7 +169,7 @@ impl Around {
 }
 
 /// The items' values joined to files: one starts where an item starts like one.
-fn join(raw: &[u8]) -> Option<Vec<(Vec<usize>, Vec<u8>)>> {
+pub(super) fn join(raw: &[u8]) -> Option<Vec<(Vec<usize>, Vec<u8>)>> {
     let mut files: Vec<(Vec<usize>, Vec<u8>)> = Vec::new();
     for (start, end) in items(raw)? {
         let item = &raw[start..end];
