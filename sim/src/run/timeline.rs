@@ -49,7 +49,9 @@ pub struct SiteTimeline {
 pub struct Sample {
     /// When.
     pub at_s: f64,
-    /// IP bytes that have arrived at the hub since the start.
+    /// IP bytes that the clinic has sent since the start.
+    pub sent_bytes: u64,
+    /// Of these, arrived at the hub.
     pub delivered_bytes: u64,
     /// IP bytes that have arrived at the clinic since the start.
     pub delivered_bytes_down: u64,

@@ -139,6 +139,7 @@ impl Site {
         let arrived = up.delivered.bytes - before.delivered_bytes;
         self.samples.push(Sample {
             at_s: at,
+            sent_bytes: up.offered.bytes,
             delivered_bytes: up.delivered.bytes,
             delivered_bytes_down: down.delivered.bytes,
             rate_bits_per_s: arrived as f64 * 8.0 / (at - before.at_s).max(1e-9),
