@@ -104,6 +104,11 @@ async fn t01_t02_what_storescu_sends_arrives_as_the_data_set_of_its_file() {
     found.sort();
     assert!(found == expected, "some bytes differ");
     let status = clinic.status().await;
-    assert_eq!(status.scanners[0].title, "STORESCU");
-    assert_eq!((status.studies.len(), status.scanners[0].images), (1, 20));
+    let sent: Vec<(&str, u64)> = status
+        .scanners
+        .iter()
+        .map(|scanner| (scanner.title.as_str(), scanner.images))
+        .collect();
+    assert_eq!(sent, [("ECHOSCU", 0), ("STORESCU", 20)]);
+    assert_eq!(status.studies.len(), 1);
 }
