@@ -25,9 +25,9 @@ pub(super) struct Arguments {
     spoil: bool,
 }
 
-const INTRO: &str = "A clinic and a hub, the shipped daemons in one process, over a simulated rural \
-link:\n1 Mbit/s, 300 ms, 2 % loss, gone for 6 of every 26 s. A CT goes first; a STAT chest X-ray \
-comes\nwhile it is on its way and overtakes it.\n";
+const INTRO: &str = "A clinic, a hub and an archive (C-STORE, C-FIND), the shipped daemons in one process, \
+over a\nsimulated rural link: 1 Mbit/s, 300 ms, 2 % loss, gone for 6 of every 26 s. A CT goes first; \
+a STAT\nchest X-ray comes while it is on its way and overtakes it.\n";
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !(arguments.speed.is_finite() && arguments.speed > 0.0) {

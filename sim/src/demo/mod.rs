@@ -1,5 +1,5 @@
-//! The main job in one command: a clinic, a rural link with outages, a hub, and a STAT
-//! radiograph that overtakes a CT. The shipped daemons' libraries in one process, in real time.
+//! The main job in one command: a clinic, a rural link with outages, a hub, an archive
+//! that is given everything by C-STORE, and a STAT radiograph that overtakes a CT. The shipped daemons' libraries in one process, in real time.
 //! It ends by comparing every byte.
 
 mod script;
@@ -21,7 +21,7 @@ pub struct Options {
     pub studies: Option<PathBuf>,
     /// How many times faster than a real link of 1 Mbit/s.
     pub speed: f64,
-    /// Spoils one byte of what was handed off, so that the comparison must fail.
+    /// Spoils one byte of what the archive got, so that the comparison must fail.
     pub spoil: bool,
     /// Seed of link and studies.
     pub seed: u64,
@@ -42,7 +42,7 @@ pub struct Outcome {
     pub stored_after: Option<Duration>,
     /// When that was, since the start.
     pub stored_at: Option<Duration>,
-    /// Files whose bytes lie at the hub as they were.
+    /// Files whose data sets the archive holds as they were.
     pub identical: usize,
 }
 

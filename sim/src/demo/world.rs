@@ -1,15 +1,17 @@
-//! The clinic, the hub and what lies between them.
+//! The clinic, the hub, the archive, and what lies between them.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use karez_dimse::part10;
+use karez_dimse::stub::Pacs;
 use karez_host::Failure;
 use karez_protocol::seal::HubSeed;
 use karez_receiver::{Command, Receiver};
 use karez_sender::{Given as Handed, Sender, Status, Work};
-use karez_store::{Disk, EntryKind, read_whole};
+use karez_store::Disk;
 use tokio::time::Instant;
 
 use super::script::Timeline;
@@ -24,17 +26,15 @@ const SITE: SiteId = SiteId(1);
 const HUB: [u8; 4] = [10, 0, 0, 1];
 const PORT: u16 = 4433;
 const DATA: &str = "/data";
-/// Below which the hub hands off, on its own disk.
-const ARCHIVE: &str = "/archive";
+/// Where the archive answers, in the hospital's own network.
+const ARCHIVE: &str = "10.0.0.9:104";
 /// The link is drawn for this long.
 const HORIZON: Duration = Duration::from_secs(3600);
-/// Bytes of one handed-off file.
-const FILE_MAX: usize = 1 << 30;
 
 /// A running world.
 pub(super) struct World {
     air: Air,
-    hub: Arc<Machine>,
+    pacs: Pacs,
     sender: Sender,
     receiver: Receiver,
     start: Instant,
@@ -45,7 +45,9 @@ impl World {
     pub(super) async fn start(options: &Options) -> Result<Self, Failure> {
         let air = Air::new();
         let seed = Seed::new(options.seed);
-        let hub = Arc::new(Machine::new(&air, HUB.into(), seed.child("hub")));
+        let pacs = Pacs::new(true);
+        let hub = Machine::new(&air, HUB.into(), seed.child("hub")).with_pacs(ARCHIVE, &pacs);
+        let hub = Arc::new(hub);
         let clinic = Arc::new(Machine::new(&air, SITE.ip(), seed.child("clinic")));
         air.join(SITE, link(options)?);
         let receiver = start_hub(&hub, seed).await?;
@@ -65,7 +67,7 @@ impl World {
         sender.handle().join(invitation).await?;
         Ok(Self {
             air,
-            hub,
+            pacs,
             sender,
             receiver,
             start: Instant::now(),
@@ -98,7 +100,7 @@ impl World {
         self.air.link(SITE, |link| link.is_up(now)).unwrap_or(false)
     }
 
-    /// Compares what lies at the hub with what was handed in, and stops both daemons.
+    /// Compares what the archive holds with what was handed in, and stops both daemons.
     pub(super) async fn finish(
         self,
         script: &Script,
@@ -106,12 +108,7 @@ impl World {
         spoil: bool,
     ) -> Result<Report, Failure> {
         let took = self.start.elapsed();
-        let mut there = self.handed_off()?;
-        if spoil && let Some(first) = there.pop_first() {
-            let mut spoiled = first;
-            spoiled[0] ^= 1;
-            there.insert(spoiled);
-        }
+        let there = archived(&self.pacs, spoil);
         let studies = script.studies.iter().enumerate().map(|(index, given)| {
             let times = timeline.studies.get(index);
             outcome(given, times, &there)
@@ -147,24 +144,18 @@ impl World {
         };
         self.air.link(SITE, count).unwrap_or(0)
     }
+}
 
-    /// The fingerprints of all files in the archive.
-    fn handed_off(&self) -> Result<BTreeSet<[u8; 32]>, Failure> {
-        let disk = self.hub.disk();
-        let mut found = BTreeSet::new();
-        let mut folders = vec![PathBuf::from(ARCHIVE)];
-        while let Some(folder) = folders.pop() {
-            for entry in disk.entries(&folder).unwrap_or_default() {
-                let path = folder.join(&entry.name);
-                if entry.kind == EntryKind::Directory {
-                    folders.push(path);
-                } else if let Some(bytes) = read_whole(disk, &path, FILE_MAX)? {
-                    found.insert(*blake3::hash(&bytes).as_bytes());
-                }
-            }
-        }
-        Ok(found)
+/// The fingerprints of all data sets in the archive, one of them with a flipped bit if that is
+/// wished.
+fn archived(pacs: &Pacs, spoil: bool) -> BTreeSet<[u8; 32]> {
+    let held = pacs.held().into_values();
+    let mut data_sets: Vec<Vec<u8>> = held.filter_map(|held| held.bytes).collect();
+    if spoil && let Some(byte) = data_sets.iter_mut().flatten().next_back() {
+        *byte ^= 1;
     }
+    let hash = |data_set: &Vec<u8>| *blake3::hash(data_set).as_bytes();
+    data_sets.iter().map(hash).collect()
 }
 
 fn outcome(
@@ -172,7 +163,11 @@ fn outcome(
     times: Option<&(String, Duration, Option<Duration>)>,
     there: &BTreeSet<[u8; 32]>,
 ) -> Outcome {
-    let identical = |file: &&Vec<u8>| there.contains(blake3::hash(file).as_bytes());
+    let identical = |file: &&Vec<u8>| {
+        let head = part10::Head::read(file).ok();
+        let data_set = head.and_then(|head| file.get(head.data_set..));
+        data_set.is_some_and(|data_set| there.contains(blake3::hash(data_set).as_bytes()))
+    };
     let stored_at = times.and_then(|(_, _, stored)| *stored);
     let accepted = times.map_or(Duration::ZERO, |(_, accepted, _)| *accepted);
     Outcome {
@@ -209,9 +204,7 @@ fn link(options: &Options) -> Result<Link<Vec<u8>>, Failure> {
 async fn start_hub(machine: &Arc<Machine>, seed: Seed) -> Result<Receiver, Failure> {
     let dir = Path::new(DATA);
     let disk = machine.disk();
-    let made = disk
-        .create_dir_all(dir)
-        .and_then(|()| disk.create_dir_all(Path::new(ARCHIVE)));
+    let made = disk.create_dir_all(dir);
     made.map_err(|e| Failure::new(format!("the hub's disk: {e}")))?;
     karez_receiver::keys::store(disk, dir, &HubSeed::new(seed.child("hub seed").bytes()))?;
     let mut settings = karez_receiver::Settings::default();
@@ -219,7 +212,7 @@ async fn start_hub(machine: &Arc<Machine>, seed: Seed) -> Result<Receiver, Failu
     let receiver = Receiver::start(machine.env(), dir, settings).await?;
     let add = Command::TargetAdd {
         name: "archive".into(),
-        url: format!("folder:{ARCHIVE}"),
+        url: format!("dicom://ARCHIVE@{ARCHIVE}"),
     };
     receiver.handle().command(add).await?;
     Ok(receiver)
