@@ -4,7 +4,7 @@ mod keys;
 
 use karez_host::config::{self, Key, Unfit};
 use karez_host::units::{Period, Size};
-use karez_imaging::{InstanceInfo, Level};
+use karez_imaging::InstanceInfo;
 use karez_protocol::manifest::ReceiptKind;
 use karez_protocol::priority::Class;
 use karez_quic::{Congestion, LinkConfig};
@@ -116,10 +116,13 @@ pub struct Pack {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LevelChoice {
+    /// By the link's rate and what waits for it: `mid`, less when the link would wait for the
+    /// core, more when the core would wait for the link.
+    #[default]
+    Auto,
     /// The least CPU.
     Fast,
     /// In between.
-    #[default]
     Mid,
     /// The fewest bytes.
     Best,
@@ -230,16 +233,6 @@ impl Settings {
         match self.spool.release_on {
             ReleaseOn::Stored => ReceiptKind::Stored,
             ReleaseOn::Committed => ReceiptKind::Committed,
-        }
-    }
-}
-
-impl From<LevelChoice> for Level {
-    fn from(choice: LevelChoice) -> Self {
-        match choice {
-            LevelChoice::Fast => Self::Fast,
-            LevelChoice::Mid => Self::Mid,
-            LevelChoice::Best => Self::Best,
         }
     }
 }

@@ -12,6 +12,7 @@ mod gone;
 mod link;
 mod marks;
 mod open;
+mod pace;
 mod packing;
 mod progress;
 mod quiet;
@@ -123,6 +124,7 @@ pub(crate) struct Engine {
     pending: Vec<Pending>,
     trouble: Option<Trouble>,
     link: Link,
+    pace: pace::Pace,
     journal_entries: commit::Counts,
     /// Segments that receipts name and that are no longer here: released and evicted.
     evicted: BTreeSet<karez_protocol::id::SegmentId>,
@@ -161,6 +163,7 @@ impl Engine {
             pending: Vec::new(),
             trouble: None,
             link: Link::default(),
+            pace: pace::Pace::default(),
             journal_entries: commit::Counts::default(),
             evicted: Default::default(),
             ticked: Moment::default(),

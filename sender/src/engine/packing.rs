@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use karez_host::env::{WorkLost, work};
-use karez_imaging::Packer;
+use karez_imaging::{Level, Packer};
 use karez_protocol::id::{Fingerprint, SegmentId, StudyId};
 use karez_protocol::manifest::SegmentHead;
 use karez_protocol::priority::Class;
@@ -117,6 +117,10 @@ impl Engine {
             return Some(begun);
         }
         let order = *self.tables.studies.get(&id)?.waiting.first()?;
+        let level = self.level();
+        if let Some(sealer) = self.tables.open_mut(id)?.sealer.as_mut() {
+            sealer.set_level(level);
+        }
         let accepted = &self.tables.instances.get(&order)?.accepted;
         match begin(&self.shared, accepted) {
             Ok(run) => Some((order, Box::new(run))),
@@ -162,7 +166,7 @@ impl Engine {
             return Ok(());
         };
         self.store.create_segment(segment, &signed_bytes(&head))?;
-        let (now, level) = (self.now(), self.shared.settings.pack.level.into());
+        let now = self.now();
         let Some(study) = self.tables.studies.get_mut(&id) else {
             return Ok(());
         };
@@ -172,7 +176,7 @@ impl Engine {
         study.segments.push(segment);
         study.open = Some(Open {
             segment,
-            sealer: Some(Box::new(Sealer::new(key, Packer::new(level)))),
+            sealer: Some(Box::new(Sealer::new(key, Packer::new(Level::default())))),
             run: None,
             busy: false,
             used: now,

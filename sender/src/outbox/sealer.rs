@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use karez_host::Env;
-use karez_imaging::{HEAD, PackedPart, Packer, PartRef as ImagingRef, Plan, plan};
+use karez_imaging::{HEAD, Level, PackedPart, Packer, PartRef as ImagingRef, Plan, plan};
 use karez_protocol::id::{ChunkId, Fingerprint, PartTag};
 use karez_protocol::limits::{
     CHUNK_PLAIN_MAX, HEAD_INLINE_MAX, RECORD_PARTS_MAX, RECORD_SEALED_MAX,
@@ -113,6 +113,11 @@ impl Sealer {
             next_record: 0,
             next_chunk: 0,
         }
+    }
+
+    /// Packs the next instances at this level.
+    pub(crate) fn set_level(&mut self, level: Level) {
+        self.packer.set_level(level);
     }
 
     /// Lets go what the next instance could build on: it costs air, and frees memory.

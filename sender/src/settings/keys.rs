@@ -59,8 +59,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new(
         "pack.level",
-        "\"mid\"",
-        "How much computing a byte on the link is worth: \"fast\", \"mid\" or \"best\".",
+        "\"auto\"",
+        "How much computing a byte on the link is worth: \"fast\", \"mid\", \"best\", or \"auto\": \
+         mid, less when the link would wait for it, more when it would wait for the link.",
     ),
     Key::new(
         "dicom.listen",
