@@ -6,6 +6,7 @@
 //! * [`mod@bench`]: what the link engine gets out of a link.
 //! * [`workload`]: the studies that a site makes.
 //! * [`mod@run`]: clinics and a hub on such links, the shipped code in virtual time.
+//! * [`mod@swarm`]: worlds drawn from seeds, with every fault; invariants, healing, completion.
 //! * [`live`]: the same link in real time, between two network namespaces.
 //! * [`report`]: a run as people read it.
 //! * [`command`]: the commands of `karez-sim`.
@@ -25,6 +26,7 @@ pub mod profile;
 pub mod report;
 pub mod run;
 pub mod seed;
+pub mod swarm;
 pub mod time;
 pub mod workload;
 pub mod world;

@@ -6,6 +6,7 @@ mod demo;
 mod link;
 mod profiles;
 mod run;
+mod swarm;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ const EXAMPLES: &str = "Examples:
   karez-sim profiles
   karez-sim run --profile rural-edge --days 30 --workload T2 --thin 4 --seed 7
   karez-sim bench --link rate_kbit=512,rtt_ms=650,loss=0.10 --seeds 1-5
+  karez-sim swarm --seeds 1..20
   sudo karez-sim link --profile rural-edge -- ping -c 20 10.77.0.2
   sudo karez-sim link --link rate_kbit=512,rtt_ms=650,loss=0.02 -- iperf3 -c 10.77.0.2 ::: iperf3 -s";
 
@@ -38,6 +40,10 @@ enum Command {
     Profiles(profiles::Arguments),
     /// Clinics and a hub on simulated links, in virtual time: a month in a minute.
     Run(run::Arguments),
+    /// Draw whole worlds from seeds, let everything go wrong, heal, and demand that all arrives.
+    Swarm(swarm::Swarm),
+    /// Play one seed or one plan again, with every event on standard error.
+    Replay(swarm::Replay),
     /// Run two commands over a link in real time (Linux, root).
     Link(link::Arguments),
     /// Lay the figures of several runs side by side.
@@ -81,6 +87,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Profiles(arguments) => profiles::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Swarm(arguments) => swarm::run(&arguments),
+        Command::Replay(arguments) => swarm::replay(&arguments),
         Command::Link(arguments) => link::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
     };

@@ -111,7 +111,7 @@ impl Clinic {
 
     /// Its power goes.
     pub(crate) fn kill(&self, number: u64) {
-        *self.window() = None;
+        self.show(None);
         let torn = self.seed.child("torn").nth(number).dice().bits();
         self.machine.kill(torn);
     }
@@ -128,7 +128,7 @@ impl Clinic {
             }
         };
         let handle = sender.handle();
-        *self.window() = Some(handle.clone());
+        self.show(Some(handle.clone()));
         while let Some(next) = due.front_mut() {
             sleep_until(world.start + next.study.at).await;
             while let Some(bytes) = next.study.instances.get(next.next).copied() {
@@ -183,6 +183,11 @@ impl Clinic {
                 world.air.meter(self.site, |meter| meter.link_up(when));
             }
         }
+    }
+
+    /// Shows the running sender to whoever looks on.
+    pub(crate) fn show(&self, handle: Option<Handle>) {
+        *self.window() = handle;
     }
 
     fn set_clock(&self, calendar: &SiteCalendar, at: Duration) {

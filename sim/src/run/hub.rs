@@ -75,6 +75,12 @@ impl Hub {
         Ok(())
     }
 
+    /// Its power goes.
+    pub(crate) fn kill(&mut self, seed: u64) {
+        self.machine.kill(seed);
+        self.receiver = None;
+    }
+
     pub(crate) fn handle(&self) -> Option<Handle> {
         self.receiver.as_ref().map(Receiver::handle)
     }

@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use karez_host::Failure;
 
+pub(crate) use world::workshop;
+
 pub use model::{Model, State, Study as ModelStudy};
 pub use opaque::Opaque;
 pub use outcome::{Instances, Outcome, Waits};

@@ -194,6 +194,12 @@ impl State {
         own.flat_map(|study| study.orders.iter().copied()).collect()
     }
 
+    /// All SOP Instance UIDs that were handed in.
+    #[must_use]
+    pub fn uids(&self) -> Vec<Uid> {
+        self.instances.keys().cloned().collect()
+    }
+
     /// The counts, but for those that only the senders know.
     #[must_use]
     pub fn instances(&self) -> Instances {

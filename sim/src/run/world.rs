@@ -201,7 +201,8 @@ fn due(
     studies.into_iter().map(due).collect()
 }
 
-fn workshop(index: usize) -> Result<Link<Vec<u8>>, Failure> {
+/// The line on which the clinic of this index is set up.
+pub(crate) fn workshop(index: usize) -> Result<Link<Vec<u8>>, Failure> {
     let profile = Profile::from_spec(WORKSHOP).map_err(|e| Failure::new(e.to_string()))?;
     let name = format!("workshop {index}");
     let place = Place::alone(0, &name, Duration::from_secs(3600));

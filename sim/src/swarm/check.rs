@@ -1,0 +1,99 @@
+//! What must hold.
+
+use karez_receiver::Command;
+use karez_sender::Handle;
+
+use super::play::World;
+
+impl World {
+    /// What must hold at every moment.
+    pub(super) async fn check(&mut self) {
+        let counts = self.model.state().instances();
+        if counts.doubled + counts.altered > 0 {
+            self.break_with(format!(
+                "the archive got {} instances twice and {} with other bytes",
+                counts.doubled, counts.altered
+            ));
+        }
+        for index in 0..self.nodes.len() {
+            let Some(handle) = self.nodes[index].handle() else {
+                continue;
+            };
+            self.check_clinic(index, &handle).await;
+        }
+        for error in self.ear.take_errors() {
+            self.break_with(format!("an error was logged: {error}"));
+        }
+    }
+
+    /// What the archive does not have, its clinic still has and owes.
+    async fn check_clinic(&mut self, index: usize, handle: &Handle) {
+        let owed = self.model.state().owed(index);
+        for order in owed {
+            let Ok(progress) = handle.progress(vec![(order, order + 1)]).await else {
+                return;
+            };
+            // The archive may have got it while we asked.
+            if !self.model.state().owed(index).contains(&order) {
+                continue;
+            }
+            if progress.instances == 0 {
+                self.break_with(format!(
+                    "clinic {index} forgot image {order}, which it had accepted"
+                ));
+            } else if progress.stored > 0 {
+                self.break_with(format!(
+                    "image {order} of clinic {index} is called stored and is not at the archive"
+                ));
+            }
+        }
+    }
+
+    /// Whether everything that was accepted is at the archive, and its clinic knows.
+    pub(super) async fn is_complete(&self) -> bool {
+        if !self.model.state().is_done() {
+            return false;
+        }
+        for (index, node) in self.nodes.iter().enumerate() {
+            let orders = self.model.state().orders(index);
+            let Some(handle) = node.handle() else {
+                return false;
+            };
+            let ranges = orders.iter().map(|order| (*order, *order + 1));
+            let Ok(progress) = handle.progress(ranges.collect()).await else {
+                return false;
+            };
+            if progress.stored < orders.len() as u64 {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Says what is missing after all was healed.
+    pub(super) async fn explain(&mut self) {
+        let counts = self.model.state().instances();
+        let mut what = format!(
+            "{} of {} accepted instances are at the archive in the end",
+            counts.stored, counts.accepted
+        );
+        for (index, node) in self.nodes.iter().enumerate() {
+            let orders = self.model.state().orders(index);
+            if let Some(handle) = node.handle() {
+                let ranges = orders.iter().map(|order| (*order, *order + 1));
+                let progress = handle.progress(ranges.collect()).await;
+                what += &format!("; clinic {index}: {progress:?}");
+                if let Ok(status) = handle.status().await {
+                    what += &format!(" hub {:?} parked {:?}", status.hub, status.parked);
+                }
+            }
+        }
+        if let Ok(parked) = self.hub.ask(Command::Parked {}).await {
+            what += &format!("; parked at the hub: {parked}");
+        }
+        if let Ok(targets) = self.hub.ask(Command::Targets {}).await {
+            what += &format!("; targets: {targets}");
+        }
+        self.break_with(what);
+    }
+}
