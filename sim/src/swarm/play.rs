@@ -289,22 +289,26 @@ impl World {
         }
     }
 
-    /// The power goes; it comes back by itself.
+    /// The power goes; it comes back by itself. A machine that is off comes back when it was to,
+    /// with a disk that works again.
     fn cut(&mut self, who: Who, off_ms: u64) -> Vec<(Duration, Step)> {
         self.kills += 1;
         let torn = self.seed.child("torn").nth(self.kills).dice().bits();
-        match who {
-            Who::Hub if self.hub.handle().is_some() => self.hub.kill(torn),
-            Who::Clinic(index) => {
-                let Some(node) = self.nodes.get_mut(index).filter(|n| n.sender.is_some()) else {
-                    return Vec::new();
-                };
-                node.clinic.kill(self.kills);
-                node.sender = None;
+        let was_on = match who {
+            Who::Hub => {
+                let was_on = self.hub.handle().is_some();
+                self.hub.kill(torn);
+                was_on
             }
-            Who::Hub => return Vec::new(),
+            Who::Clinic(index) => self.nodes.get_mut(index).is_some_and(|node| {
+                node.clinic.kill(self.kills);
+                node.sender.take().is_some()
+            }),
+        };
+        match was_on {
+            true => vec![(Duration::from_millis(off_ms.max(1000)), Step::Power(who))],
+            false => Vec::new(),
         }
-        vec![(Duration::from_millis(off_ms.max(1000)), Step::Power(who))]
     }
 
     /// The power is back. What does not start tries again, as under a service manager.
