@@ -1,12 +1,13 @@
-//! How small real images become, and how fast: one row per folder of the corpus and level.
+//! How small real images become, and how fast one core is at it: one row per folder of the corpus
+//! and level. `peers_codec.py` sets zstd, JPEG-LS and JPEG XL beside it.
 //!
 //! `KAREZ_CORPUS=FOLDER cargo bench -p karez-benches --bench codec`; without it the folder
 //! `../shared/corpus` beside the workspace.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
+use karez_host::process::cpu_time;
 use karez_imaging::{Estimate, Estimator, Level};
 
 fn main() -> std::io::Result<()> {
@@ -23,9 +24,7 @@ fn main() -> std::io::Result<()> {
 }
 
 fn row(folder: &Path, level: Level) -> std::io::Result<()> {
-    let start = Instant::now();
-    let clock = move || start.elapsed();
-    let mut estimator = Estimator::new(level, &clock);
+    let mut estimator = Estimator::new(level, &cpu_time);
     let mut all = Estimate::default();
     for file in sorted(folder)?.into_iter().filter(|path| path.is_file()) {
         all.add(&estimator.add(&std::fs::read(file)?)?);
