@@ -1,5 +1,6 @@
 //! K3, 5: other people's programs see over `karez-sim link` what was asked for: rate, RTT and loss
-//! within 3 %, and storescu and rsync run over it. Needs root, /dev/net/tun, iputils-ping, iperf3, dcmtk, rsync and
+//! within 3 %; storescu and rsync run over it; the daemons need the time that virtual mode says, within
+//! 5 %. Needs root, /dev/net/tun, iputils-ping, iperf3, dcmtk, rsync and
 //! openssh-server; what is missing is named and that test skipped.
 #![allow(
     clippy::unwrap_used,
@@ -9,11 +10,13 @@
 )]
 
 use std::path::Path;
+use std::process::Command;
 
 use harness::folder::{contents, files_below, fingerprints};
-use harness::live::{Live, skips};
+use harness::live::{Live, fresh, karez, skips};
 use harness::made::Spec;
 use harness::peers::{rsync_over_ssh, storescu};
+use harness::process::binary;
 
 /// Asserts that `measured` is `asked`, within `share` of it.
 fn within(what: &str, measured: f64, asked: f64, share: f64) {
@@ -175,4 +178,85 @@ fn rsync_runs_over_it() {
         ended.said,
         ended.complained
     );
+}
+
+/// One site, a plain line; the same for both modes.
+const PLAIN: &str = "\
+[up]
+rate = { median_kbit = 1000 }
+owd_ms = 150
+loss = 0.02
+queue_bytes = 62500
+[down]
+rate = { median_kbit = 1000 }
+owd_ms = 150
+loss = 0.02
+queue_bytes = 62500
+";
+/// Instances of 1 MiB.
+const INSTANCES: u64 = 4;
+
+#[test]
+fn a_transfer_takes_as_long_live_as_in_virtual_time() {
+    if skips("live beside virtual mode", &["awk"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let profile = scratch.path().join("plain.toml");
+    std::fs::write(&profile, PLAIN).unwrap();
+    let profile = profile.to_str().unwrap();
+    let virtual_s = median([1, 2, 3].map(|seed| in_virtual_time(profile, seed)));
+    let live_s = median([1, 2, 3].map(|seed| {
+        let root = fresh(scratch.path(), &format!("live-{seed}"));
+        let files = study(&root.join("study"), INSTANCES, 1 << 20);
+        let live = Live {
+            seed,
+            ..Live::profile(profile)
+        };
+        let ended = karez(live, &root, &root.join("study")).run();
+        let there = contents(&root.join("stored"));
+        let whole = files
+            .iter()
+            .filter(|file| there.contains_key(*file))
+            .count();
+        assert!(
+            ended.ok && whole == files.len(),
+            "{}\n{}",
+            ended.said,
+            ended.complained
+        );
+        ended.figure("took_s")
+    }));
+    within(
+        "live transfer, s, beside the virtual one",
+        live_s,
+        virtual_s,
+        0.05,
+    );
+}
+
+fn median(mut of: [f64; 3]) -> f64 {
+    println!("three runs: {of:.2?} s");
+    of.sort_by(f64::total_cmp);
+    of[1]
+}
+
+fn in_virtual_time(profile: &str, seed: u64) -> f64 {
+    let (bytes, seed) = ((INSTANCES << 20).to_string(), seed.to_string());
+    let arguments = [
+        "run",
+        "--profile",
+        profile,
+        "--bytes",
+        &bytes,
+        "--seed",
+        &seed,
+        "--json",
+    ];
+    let output = Command::new(binary("karez-sim")).args(arguments).output();
+    let output = output.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    let run: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    run["routine_s"]["wall"]["max"].as_f64().unwrap()
 }

@@ -111,7 +111,7 @@ fn helper() {
 }
 
 fn hub() -> (String, u16) {
-    (std::env::var("KAREZ_HUB").unwrap(), 7000)
+    (std::env::var("LINK_HUB").unwrap(), 7000)
 }
 
 fn echo() {

@@ -17,7 +17,7 @@ const BETWEEN: &str = ":::";
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The clinic is 10.77.0.1 (KAREZ_CLINIC), the hub 10.77.0.2 (KAREZ_HUB). All ends when the clinic's\ncommand ends; its exit status decides."
+    after_help = "The clinic is 10.77.0.1 (LINK_CLINIC), the hub 10.77.0.2 (LINK_HUB). All ends when the clinic's\ncommand ends; its exit status decides."
 )]
 pub(super) struct Arguments {
     /// A built-in profile or the path of one.

@@ -22,9 +22,10 @@ use crate::time::DAY;
 use namespace::Namespace;
 use pump::Pump;
 
-/// The clinic's address inside; commands find it in `KAREZ_CLINIC`.
+/// The clinic's address inside; commands find it in `LINK_CLINIC` (`KAREZ_...` are
+/// keys of the daemons' configuration).
 pub const CLINIC: &str = "10.77.0.1";
-/// The hub's address inside; commands find it in `KAREZ_HUB`.
+/// The hub's address inside; commands find it in `LINK_HUB`.
 pub const HUB: &str = "10.77.0.2";
 
 /// The hub's command gets this head start.

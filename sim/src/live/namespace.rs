@@ -55,7 +55,7 @@ impl Namespace {
         }
         let mut ip = Command::new("ip");
         ip.args(["netns", "exec", &self.name]).args(command);
-        ip.env("KAREZ_CLINIC", CLINIC).env("KAREZ_HUB", HUB);
+        ip.env("LINK_CLINIC", CLINIC).env("LINK_HUB", HUB);
         ip.spawn()
             .map(Some)
             .map_err(|source| LiveError::Start { side, source })
