@@ -4,6 +4,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Peers of the bench `peers`: the Debian package nncp, and tus from npm, whose versions are those of
+# the first measurement. What cannot be installed is named by the bench and left out.
+command -v nncp-call >/dev/null || as_root apt-get install -y -qq --no-install-recommends nncp >/dev/null || true
+if command -v npm >/dev/null && [ ! -d target/tools/tus/node_modules/@tus/server ]; then
+    mkdir -p target/tools/tus
+    (cd target/tools/tus && npm install --silent --no-audit --no-fund \
+        @tus/server@1.10.2 @tus/file-store@1.5.1 tus-js-client@4.3.1) || true
+fi
+
+# With the bench of peers over `karez-sim link` (as root; half an hour; KAREZ_PEERS=P3,P6 picks rows).
 KAREZ_LONG=1 cargo test --release -p karez-tests -- --nocapture
 PROPTEST_CASES=20000 cargo test --release -p karez-protocol
 # Ten files at 1,000 lengths each, 10,000 mutations.

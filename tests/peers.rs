@@ -224,14 +224,18 @@ impl Row {
         );
         for cell in cells {
             println!(
-                "{:26} {:>4}/{} {:>8.1} {:>14.3} {:>10.2} {:>12.3}",
+                "{:26} {:>4}/{} {:>8.1} {:>14.3} {:>10.2} {:>12}",
                 cell.name,
                 cell.whole,
                 self.7,
                 cell.took_s,
                 cell.share,
                 cell.share / own,
-                cell.wire
+                if cell.share > 0.0 {
+                    format!("{:.3}", cell.wire)
+                } else {
+                    "-".into()
+                }
             );
         }
     }

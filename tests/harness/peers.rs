@@ -156,7 +156,7 @@ pub fn nncp(root: &Path, study: &Path, stall: u32) -> Peer {
         let spool = at(&format!("{name}-spool"));
         std::fs::create_dir_all(&spool).unwrap();
         let text = format!(
-            "{{ spool: {0}\n log: {0}/log\n self: {{ {1} }}\n neigh: {{ self: {{ {2} }}\n peer: {{ {3}\n {more} }} }} }}\n",
+            "{{ spool: {0}\n log: {0}/log\n self: {{ {1} }}\n neigh: {{ self: {{ {2} }}\n peer: {{ {3}\n onlinedeadline: {stall}\n {more} }} }} }}\n",
             spool.display(),
             own.all,
             own.public,
@@ -182,14 +182,14 @@ pub fn nncp(root: &Path, study: &Path, stall: u32) -> Peer {
         name: "NNCP",
         needs: NNCP,
         clinic: format!(
-            "( while :; do nncp-call {own} -onlinedeadline {stall} peer; sleep 1; done ) >/dev/null 2>&1 & calls=$!\n{}\
+            "( while :; do nncp-call {own} peer; sleep 1; done ) >/dev/null 2>&1 & calls=$!\n{}\
              kill $calls; for child in $(pgrep -P $calls); do kill $child; done\n",
             timed(&format!(
-                "until [ -z \"$(find {spool}/*/tx -type f ! -name '*.*' 2>/dev/null)\" ]; do sleep 0.1; done"
+                "until [ -z \"$(find {spool}/*/tx -type f -not -path '*/hdr/*' 2>/dev/null)\" ]; do sleep 0.1; done"
             ))
         ),
         hub: format!(
-            "exec nncp-daemon -quiet -cfg {} -onlinedeadline {stall} -autotoss -bind 10.77.0.2:5400 >{} 2>&1",
+            "exec nncp-daemon -quiet -cfg {} -autotoss -bind 10.77.0.2:5400 >{} 2>&1",
             at("hub.hjson").display(),
             at("daemon.log").display()
         ),

@@ -142,7 +142,7 @@ impl<DB: DrawingBackend> Sheet<DB> {
         title: &str,
         legend: &[(&str, RGBColor)],
     ) -> Result<Self, ReportError> {
-        let style = self.bold(14.0);
+        let style = self.bold(16.0);
         self.say(title, (self.px(8.0), self.px(6.0)), &style)?;
         let (width, _) = self.area.estimate_text_size(title, &style).map_err(fault)?;
         let mut x = self.px(28.0) + i32::try_from(width).unwrap_or(0);
@@ -150,7 +150,7 @@ impl<DB: DrawingBackend> Sheet<DB> {
             let (top, side) = (self.px(9.0), self.px(10.0));
             let square = Rectangle::new([(x, top), (x + side, top + side)], colour.filled());
             self.area.draw(&square).map_err(fault)?;
-            let small = self.text(12.0);
+            let small = self.text(13.0);
             self.say(word, (x + self.px(15.0), self.px(8.0)), &small)?;
             let (width, _) = self.area.estimate_text_size(word, &small).map_err(fault)?;
             x += self.px(32.0) + i32::try_from(width).unwrap_or(0);
@@ -193,8 +193,8 @@ impl<DB: DrawingBackend> Sheet<DB> {
             .y_label_formatter(y.words)
             .x_desc(x.name)
             .y_desc(y.name)
-            .label_style(self.text(11.0))
-            .axis_desc_style(self.text(12.0))
+            .label_style(self.text(12.0))
+            .axis_desc_style(self.text(13.0))
             .draw()
             .map_err(fault)?;
         Ok(chart)
