@@ -8,6 +8,7 @@ mod model;
 use super::lossless::{Items, join};
 use super::range::{Coder, Decoder, Encoder};
 use super::{Corrupt, bytes, varint};
+use crate::part::PART_PACKED_MAX;
 use jpeg::{Block, Component, Header};
 use model::{Around, Model};
 
@@ -67,6 +68,10 @@ pub(crate) fn decode(
     raw_len: usize,
     state: Option<Dct>,
 ) -> Result<(Vec<u8>, Dct), Corrupt> {
+    // What holds fragments is never longer, so that it can be sent as it is.
+    if raw_len > PART_PACKED_MAX {
+        return Err(Corrupt);
+    }
     let mut stream = packed;
     let count = varint::take_u32(&mut stream, FRAMES_MAX as u32)? as usize;
     let shapes: Vec<Items> = (0..count)
