@@ -22,3 +22,14 @@ PROPTEST_CASES=20000 cargo test --release -p karez-protocol
 KAREZ_LONG=1 cargo test --release -p karez-imaging --test round_trip
 # The same streams from builds that may compute differently.
 tests/same_streams.sh
+
+# Every decoder of outside bytes under libFuzzer, KAREZ_FUZZ_SECONDS each (600). Findings go to
+# tests/fuzz/artifacts; put their input into tests/fuzz/corpus/BODY, where tests/decoders.rs replays it.
+command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --root target/tools
+export PATH="$PWD/target/tools/bin:$PATH"
+for corpus in tests/fuzz/corpus/*; do
+    mkdir -p "target/fuzz-$(basename "$corpus")"
+    KAREZ_BODY=$(basename "$corpus") cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none decoder \
+        "target/fuzz-$(basename "$corpus")" "$corpus" -- \
+        -max_total_time="${KAREZ_FUZZ_SECONDS:-600}" -max_len=8192 -timeout=20 -rss_limit_mb=2048
+done
