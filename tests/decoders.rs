@@ -13,7 +13,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
 /// Damaged copies per body; `KAREZ_DECODERS` asks for another number.
-const DAMAGED: u64 = 20_000;
+const DAMAGED: u64 = 4000;
 const CUT: usize = 1 << 14;
 
 fn inputs(name: &str, seeds: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
