@@ -81,6 +81,33 @@ fn a_live_link_has_the_asked_rate() {
 }
 
 #[test]
+fn what_a_command_leaves_running_ends_with_the_link() {
+    if karez_sim::live::available().is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("pid");
+    let left = format!("sleep 300 & echo $! > {}", mark.display());
+    let arguments = [
+        "link",
+        "--link",
+        "rate_kbit=10000",
+        "--",
+        "bash",
+        "-c",
+        &left,
+    ];
+    let started = Instant::now();
+    let output = Command::new(PROGRAM).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(started.elapsed() < Duration::from_secs(60));
+    let pid = std::fs::read_to_string(mark).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    let state = stat.unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+}
+
+#[test]
 fn nothing_is_left_behind() {
     let Some(_) = over("rate_kbit=10000,rtt_ms=2", "flood", "count") else {
         return;

@@ -156,7 +156,7 @@ pub fn nncp(root: &Path, study: &Path, stall: u32) -> Peer {
         let spool = at(&format!("{name}-spool"));
         std::fs::create_dir_all(&spool).unwrap();
         let text = format!(
-            "{{ spool: {0}\n log: {0}/log\n self: {{ {1} }}\n neigh: {{ self: {{ {2} }}\n peer: {{ {3}\n onlinedeadline: {stall}\n {more} }} }} }}\n",
+            "{{ spool: {0}\n log: {0}/log\n self: {{ {1} }}\n neigh: {{ self: {{ {2} }}\n peer: {{ {3}\n onlinedeadline: {stall}\n {more}\n }} }} }}\n",
             spool.display(),
             own.all,
             own.public,
@@ -170,7 +170,7 @@ pub fn nncp(root: &Path, study: &Path, stall: u32) -> Peer {
         &hub,
         "addrs: { main: \"10.77.0.2:5400\" }",
     );
-    let incoming = format!("incoming: {}", arrives.display());
+    let incoming = format!("incoming: \"{}\"", arrives.display());
     config("hub", &hub, &clinic, &incoming);
     let own = format!("-quiet -cfg {}", at("clinic.hjson").display());
     let spool = at("clinic-spool");

@@ -64,8 +64,23 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        end_inside(&self.name);
         // Nobody is left to hear of a failure; the next run removes what stayed.
         let _ = ip(&["netns", "del", &self.name]);
+    }
+}
+
+/// Ends what a command left running inside: without its network it would wait for ever.
+fn end_inside(name: &str) {
+    let Ok(list) = Command::new("ip").args(["netns", "pids", name]).output() else {
+        return;
+    };
+    let pids = String::from_utf8_lossy(&list.stdout).into_owned();
+    for pid in pids.lines().filter_map(|line| line.trim().parse().ok()) {
+        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            // It may have ended meanwhile.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
     }
 }
 
