@@ -94,6 +94,10 @@ impl Commands {
                 self.0.allow(&allow.title, !allow.remove).await?;
                 Ok(json!({}))
             }
+            "pause" | "resume" => {
+                self.0.pause(command == "pause").await?;
+                Ok(json!({}))
+            }
             "join" => {
                 let join: Join = arguments(given)?;
                 self.0.join(&join.invitation).await?;

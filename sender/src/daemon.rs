@@ -21,7 +21,7 @@ use crate::keys::Keys;
 use crate::scanner::{self, Scanners};
 use crate::settings::Settings;
 use crate::status::Status;
-use crate::uplink::{self, Line};
+use crate::uplink::{self, Gate, Line};
 use crate::watch::{self, Shown, Watching};
 
 /// What a sender does besides accepting.
@@ -74,6 +74,7 @@ impl Sender {
         let keys = Arc::new(Keys::open(&*env, dir)?);
         let hub = HubInfo::load(&*env, dir)?;
         let settings = Arc::new(settings);
+        let gate = Arc::new(Gate::new(env.clone(), settings.link.limits()));
         let blobs = Blobs::open(env.disk(), &dir.join("ingest"));
         let shared = Shared {
             blobs: blobs.map_err(|e| Failure::new(e.to_string()).at(dir.display()))?,
@@ -83,7 +84,8 @@ impl Sender {
             unsealed: Arc::new(AtomicU64::new(0)),
             bell: Arc::new(Notify::new()),
             line: Arc::new(Line::default()),
-            client: uplink::client(&*env, &keys, &settings),
+            client: uplink::client(&gate, &keys, &settings),
+            gate,
             packs: work == Work::All,
             env,
         };
@@ -215,6 +217,14 @@ impl Handle {
         let (study, reason) = (study.to_owned(), reason.to_owned());
         self.ask(|reply| Command::Withdraw(study, reason, reply))
             .await?
+    }
+
+    /// Sends nothing but STAT from now on, or everything again; kept over restarts.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn pause(&self, paused: bool) -> Result<(), Failure> {
+        self.ask(|reply| Command::Pause(paused, reply)).await?
     }
 
     /// Takes an invitation; enrolment follows when the hub can be reached.

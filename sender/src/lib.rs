@@ -36,10 +36,10 @@ pub use ingest::{Given, Intake};
 pub use keys::Keys;
 pub use outbox::SealedSize;
 pub use scanner::Dicom;
-pub use settings::{CongestionChoice, LevelChoice, ReleaseOn, Rule, Settings};
+pub use settings::{CongestionChoice, LevelChoice, ReleaseOn, Rule, Settings, Share};
 pub use status::{
-    HubStatus, Parked, PortStatus, ScannerStatus, SpoolStatus, Status, StudyStatus, Totals,
-    WatchStatus,
+    BudgetStatus, HubStatus, Parked, PortStatus, ScannerStatus, Spent, SpoolStatus, Status,
+    StudyStatus, Totals, WatchStatus,
 };
 pub use uplink::{Reach, enrol, reach};
 pub use watch::Watch;

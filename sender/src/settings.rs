@@ -1,17 +1,22 @@
 //! The sender's configuration: its keys, units and defaults.
 
 mod keys;
+mod link;
 
 use karez_host::config::{self, Key, Unfit};
 use karez_host::units::{Period, Size};
 use karez_imaging::InstanceInfo;
 use karez_protocol::manifest::ReceiptKind;
 use karez_protocol::priority::Class;
-use karez_quic::{Congestion, LinkConfig};
+use karez_quic::LinkConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::scanner::Dicom;
 use crate::watch::Watch;
+
+pub use link::{CongestionChoice, Share};
+
+use link::Link;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,29 +48,6 @@ pub struct Settings {
 pub struct Hub {
     /// Addresses that replace those of the invitation.
     pub addresses: Vec<String>,
-}
-
-/// The link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Link {
-    /// Bytes of the largest IP packet.
-    pub ip_mtu: u16,
-    /// The congestion controller.
-    pub congestion: CongestionChoice,
-}
-
-/// A congestion controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CongestionChoice {
-    /// Our own, for thin and lossy links.
-    #[default]
-    Thin,
-    /// RFC 9438.
-    Cubic,
-    /// Blind to random loss.
-    Bbr,
 }
 
 /// The spool.
@@ -140,15 +122,6 @@ pub struct Rule {
     pub class: Class,
 }
 
-impl Default for Link {
-    fn default() -> Self {
-        Self {
-            ip_mtu: 1400,
-            congestion: CongestionChoice::default(),
-        }
-    }
-}
-
 impl Default for Spool {
     fn default() -> Self {
         Self {
@@ -185,9 +158,7 @@ impl config::Settings for Settings {
         if self.study.quiet.0 == 0 {
             return unfit("study.quiet", "must be longer than nothing");
         }
-        if !(1228..=1500).contains(&self.link.ip_mtu) {
-            return unfit("link.ip_mtu", "must be 1228 to 1500");
-        }
+        self.link.check()?;
         self.dicom.check()?;
         self.watch.check()
     }
@@ -218,15 +189,7 @@ impl Settings {
     }
 
     pub(crate) fn link_config(&self) -> LinkConfig {
-        LinkConfig {
-            ip_mtu: self.link.ip_mtu,
-            congestion: match self.link.congestion {
-                CongestionChoice::Thin => Congestion::Thin,
-                CongestionChoice::Cubic => Congestion::Cubic,
-                CongestionChoice::Bbr => Congestion::Bbr,
-            },
-            ..LinkConfig::default()
-        }
+        self.link.config()
     }
 
     pub(crate) const fn release_on(&self) -> ReceiptKind {

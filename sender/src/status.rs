@@ -18,12 +18,38 @@ pub struct Status {
     pub parked: Vec<Parked>,
     /// Sums since the clinic was set up.
     pub totals: Totals,
+    /// What the link may cost, and has cost.
+    pub budget: BudgetStatus,
     /// The port that scanners send to.
     pub scanner_port: PortStatus,
     /// The scanners that have called since the start.
     pub scanners: Vec<ScannerStatus>,
     /// The folders that are watched.
     pub watch: Vec<WatchStatus>,
+}
+
+/// What the link may cost, and has cost: IP bytes, both ways together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetStatus {
+    /// Whether sending is paused by command.
+    pub paused: bool,
+    /// Why nothing but STAT is sent; empty when everything is.
+    pub holds: String,
+    /// Of this hour.
+    pub hour: Spent,
+    /// Of this day.
+    pub day: Spent,
+    /// Of this month.
+    pub month: Spent,
+}
+
+/// What is spent of a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// IP bytes.
+    pub bytes: u64,
+    /// IP bytes allowed; null for any.
+    pub limit_bytes: Option<u64>,
 }
 
 /// The port that scanners send to.

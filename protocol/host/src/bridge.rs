@@ -86,6 +86,11 @@ impl Port {
         self.wake.wake();
     }
 
+    /// Makes the connection look whether there is more to do.
+    pub fn ring(&self) {
+        self.wake.wake();
+    }
+
     /// Ends the connection; the peer is told why.
     pub fn end(&self, end: SessionEnd) {
         self.shared.with(|q| q.end = Some(end));

@@ -8,7 +8,7 @@ use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig};
 use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 use tokio::time::Instant;
 
-use crate::steer::{Memory, Steer};
+use crate::steer::{Law, Memory, Steer};
 use crate::steered::SteerFactory;
 
 /// The smallest IP MTU that can carry QUIC: 1,200 bytes of UDP payload (RFC 9000 section 14) and
@@ -31,6 +31,18 @@ pub enum Congestion {
     Cubic,
     /// Blind to random loss; queues 1 to 2 s on thin links. Not reproducible under a seed.
     Bbr,
+}
+
+/// How a sender behaves towards other flows on its link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manners {
+    /// The link is taken to be ours: the engine's own law, which holds its own beside others.
+    #[default]
+    Alone,
+    /// Others go first; a little is kept.
+    Polite,
+    /// As one Cubic flow beside others; fills what they leave.
+    Competitive,
 }
 
 /// A link's settings. The defaults suit a thin, lossy, long link.
@@ -56,6 +68,10 @@ pub struct LinkConfig {
     pub idle_timeout: Option<Duration>,
     /// The congestion controller.
     pub congestion: Congestion,
+    /// How [`Congestion::Thin`] behaves beside others.
+    pub manners: Manners,
+    /// Most IP bytes per second, both for what is sent; what is urgent goes at once all the same.
+    pub rate_cap: Option<u64>,
     /// How long one attempt to reach one address may take. A pending QUIC handshake backs off 0,
     /// 3, 9, 21, 45 s, so it is better begun anew than waited for.
     pub dial_timeout: Duration,
@@ -72,6 +88,8 @@ impl Default for LinkConfig {
             send_window_max: 4 * 1024 * 1024,
             idle_timeout: None,
             congestion: Congestion::default(),
+            manners: Manners::default(),
+            rate_cap: None,
             dial_timeout: Duration::from_secs(5),
         }
     }
@@ -87,15 +105,26 @@ impl LinkConfig {
 
     /// The link state of a connection about to be made to or from `addr`.
     pub(crate) fn steer(&self, addr: SocketAddr, memory: Memory) -> Arc<Steer> {
-        let thin = (self.congestion == Congestion::Thin).then_some(self.ack_delay);
+        let law = Law {
+            thin: (self.congestion == Congestion::Thin).then_some(self.ack_delay),
+            polite: self.manners != Manners::Alone,
+            cap: self.udp_cap(addr),
+        };
         let now = Instant::now().into_std();
-        Steer::new(now, memory, thin, self.udp_payload(addr))
+        Steer::new(now, memory, law, self.udp_payload(addr))
+    }
+
+    /// The cap in bytes of UDP payload, of packets as large as may be.
+    fn udp_cap(&self, addr: SocketAddr) -> Option<f64> {
+        let payload = f64::from(self.udp_payload(addr));
+        let packet = payload + f64::from(ip_udp_headers(addr));
+        self.rate_cap.map(|cap| cap as f64 * payload / packet)
     }
 
     pub(crate) fn transport(&self, addr: SocketAddr, steer: Arc<Steer>) -> TransportConfig {
         let inner: Option<Arc<dyn ControllerFactory + Send + Sync>> = match self.congestion {
-            Congestion::Thin => None,
-            Congestion::Cubic => Some(Arc::new(CubicConfig::default())),
+            Congestion::Thin if self.manners != Manners::Competitive => None,
+            Congestion::Thin | Congestion::Cubic => Some(Arc::new(CubicConfig::default())),
             Congestion::Bbr => Some(Arc::new(BbrConfig::default())),
         };
         let mut acks = AckFrequencyConfig::default();

@@ -25,6 +25,8 @@ mod inbox;
 mod kick;
 mod lane;
 mod live;
+#[cfg(test)]
+mod loopback;
 pub mod net;
 mod outbox;
 mod probe;
@@ -39,7 +41,7 @@ mod steered;
 mod tls;
 
 pub use client::{Client, DialError};
-pub use config::{Congestion, IP_MTU_MIN, LinkConfig};
+pub use config::{Congestion, IP_MTU_MIN, LinkConfig, Manners};
 pub use connection::{Connection, LinkHandle, LinkStats};
 pub use drive::drive;
 pub use end::{Close, End, code};

@@ -36,8 +36,22 @@ const HELD_MAX: u32 = 1 << 15;
 /// The delay of acknowledgements that quinn adds.
 const ACK_DELAY: Duration = Duration::from_millis(25);
 
+/// Packets that something urgent may go ahead of its time, with the one that was made before it.
+const AHEAD: f64 = 2.5;
+
 /// What is known of a link, for the next connection over it.
 pub(crate) type Memory = Arc<Mutex<LinkMemory>>;
+
+/// Who decides how fast packets leave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Law {
+    /// The delay of acknowledgements, where our own controller decides.
+    pub(crate) thin: Option<Duration>,
+    /// It gives way to others.
+    pub(crate) polite: bool,
+    /// Most bytes of UDP payload per second.
+    pub(crate) cap: Option<f64>,
+}
 
 /// One connection's link state.
 #[derive(Debug)]
@@ -51,6 +65,7 @@ pub(crate) struct Steer {
 struct State {
     /// `None` under one of quinn's own controllers.
     thin: Option<Thin>,
+    cap: Option<f64>,
     pacer: Pacer,
     /// What quinn has made and the socket has not yet let out, and quinn's time for it.
     made: Option<(Instant, u64)>,
@@ -72,20 +87,25 @@ struct State {
     kicked: Option<Instant>,
     /// When something urgent was last handed to QUIC.
     urgent: Option<Instant>,
+    /// It has not left yet.
+    urgent_waits: bool,
     /// There is a cheaper way than packets to find out whether a link is back.
     holds: bool,
 }
 
 impl Steer {
-    /// `thin`: the delay of acknowledgements, where our own controller decides.
-    pub(crate) fn new(now: Instant, memory: Memory, thin: Option<Duration>, mtu: u16) -> Arc<Self> {
+    pub(crate) fn new(now: Instant, memory: Memory, law: Law, mtu: u16) -> Arc<Self> {
         let known = lock(&memory).carried;
-        let thin = thin.map(|ack_delay| Thin::new(Duration::ZERO, mtu, ack_delay, known));
+        let thin = law.thin.map(|ack_delay| {
+            let thin = Thin::new(Duration::ZERO, mtu, ack_delay, known);
+            if law.polite { thin.politely() } else { thin }
+        });
         Arc::new(Self {
             origin: now,
             memory,
             state: Mutex::new(State {
                 thin,
+                cap: law.cap,
                 pacer: Pacer::default(),
                 made: None,
                 stamps: VecDeque::new(),
@@ -99,6 +119,7 @@ impl Steer {
                 rtt: RTT_GUESS,
                 kicked: None,
                 urgent: None,
+                urgent_waits: false,
                 holds: false,
             }),
         })
@@ -135,20 +156,18 @@ impl Steer {
 
     /// Bytes per second that are sent; `None` where quinn decides.
     pub(crate) fn rate(&self) -> Option<f64> {
-        let state = self.state();
-        let rate = state.thin.as_ref().map(Thin::rate);
-        rate.filter(|rate| *rate > 0.0)
+        Some(self.state().rate()).filter(|rate| *rate > 0.0)
     }
 
     /// Something urgent was handed to QUIC.
     pub(crate) fn expect_urgent(&self, now: Instant) {
-        self.state().urgent = Some(now);
+        let mut state = self.state();
+        (state.urgent, state.urgent_waits) = (Some(now), true);
     }
 
     /// Something urgent is not acknowledged yet.
     pub(crate) fn owes_urgent(&self) -> bool {
-        let state = self.state();
-        state.urgent.is_some() && state.urgent >= state.heard
+        self.state().owes_urgent()
     }
 
     /// From now on a silent link is asked, not filled.
@@ -168,12 +187,7 @@ impl Steer {
 
     /// The time that two packets take.
     pub(crate) fn packet_time(&self) -> Duration {
-        let state = self.state();
-        let rate = state.thin.as_ref().map_or(0.0, Thin::rate);
-        let time = state.mtu as f64 / rate.max(1.0);
-        Duration::try_from_secs_f64(time)
-            .unwrap_or_default()
-            .min(PATIENCE)
+        self.state().packet_time()
     }
 
     /// Opens the window past whatever an outage has swallowed.
@@ -181,7 +195,7 @@ impl Steer {
         let mut state = self.state();
         state.kicked = Some(now);
         let time = (state.rtt + KICK_EXTRA).as_secs_f64();
-        let rate = state.thin.as_ref().map_or(0.0, Thin::rate);
+        let rate = state.rate();
         let extra = ((rate * time) as u64).max(KICK_LEAST * state.mtu + 1);
         state.floor = state.in_flight + extra;
         state.pacer.restart();
@@ -194,8 +208,13 @@ impl Steer {
         if waits && let Some(until) = state.held_until(now) {
             return Err(until);
         }
+        // What is urgent does not wait; what it takes is made good by what follows.
+        let early = match state.urgent_waits {
+            true => state.packet_time().mul_f64(AHEAD),
+            false => Duration::ZERO,
+        };
         match state.pacer.next().map(|next| self.origin + next) {
-            Some(next) if waits && next > now => Err(next),
+            Some(next) if waits && next > now + early => Err(next),
             _ => Ok(()),
         }
     }
@@ -206,7 +225,8 @@ impl Steer {
         let Some((stamp, bytes)) = state.made.take() else {
             return;
         };
-        let rate = state.thin.as_ref().map_or(0.0, Thin::rate);
+        let rate = state.rate();
+        state.urgent_waits &= state.urgent.is_some_and(|at| stamp < at);
         let since = self.since(now);
         state.pacer.sent(since, bytes, rate);
         if bytes >= ASKS_FOR_ACK {
@@ -332,13 +352,46 @@ impl State {
     }
 
     fn is_paced(&self) -> bool {
-        let rate = self.thin.as_ref().map(Thin::rate);
-        rate.is_some_and(|rate| rate < PACED_BELOW)
+        let ours = self
+            .thin
+            .as_ref()
+            .is_some_and(|thin| thin.window() >= self.window);
+        (ours || self.cap.is_some()) && self.rate() < PACED_BELOW
     }
 
+    /// The larger of the two controllers', where both decide.
     fn window(&self) -> u64 {
-        let own = self.thin.as_ref().map_or(self.window, Thin::window);
-        own.max(self.floor)
+        let own = self.thin.as_ref().map_or(0, Thin::window);
+        own.max(self.window).max(self.floor)
+    }
+
+    /// Bytes per second that leave; zero for as many as one likes. A cap does not hold what is
+    /// urgent.
+    fn rate(&self) -> f64 {
+        let cap = self.cap.filter(|_| !self.owes_urgent());
+        // Where quinn's own window is the larger one, quinn's own pacer goes with it: beside another
+        // such flow an exact one would be unfair.
+        let ours = self
+            .thin
+            .as_ref()
+            .filter(|thin| thin.window() >= self.window);
+        let rate = ours.map_or(0.0, Thin::rate);
+        match cap {
+            Some(cap) if rate > 0.0 => rate.min(cap),
+            Some(cap) => cap,
+            None => rate,
+        }
+    }
+
+    /// The time that two packets take.
+    fn packet_time(&self) -> Duration {
+        let time = self.mtu as f64 / self.rate().max(1.0);
+        let time = Duration::try_from_secs_f64(time).unwrap_or_default();
+        time.min(PATIENCE)
+    }
+
+    fn owes_urgent(&self) -> bool {
+        self.urgent.is_some() && self.urgent >= self.heard
     }
 
     /// When a packet really left. Several may bear one stamp of quinn's.

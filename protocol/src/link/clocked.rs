@@ -10,6 +10,8 @@ const DEEPER: f64 = 1.2;
 const GAIN: f64 = 0.2;
 /// Most that a round may take off or add, parts of the window.
 const STEP: (f64, f64) = (-0.4, 0.25);
+/// What it takes off at least where the queue overflows.
+const OVERFLOW: f64 = -0.05;
 /// The pace is loose: it only breaks bursts.
 const PACE: f64 = 2.0;
 /// Packets in flight at least, and most by the estimate.
@@ -29,6 +31,8 @@ pub(super) struct Shown {
     /// What the rate law would aim at; higher where there is jitter.
     pub(super) target: f64,
     pub(super) mtu: f64,
+    /// More is lost than the link always loses: the queue is not as deep as the target.
+    pub(super) overflow: bool,
 }
 
 /// The queue to aim at where the rate law would aim at `target`.
@@ -46,7 +50,8 @@ impl Clocked {
     pub(super) fn round(&mut self, shown: &Shown) -> f64 {
         let target = deep(shown.target);
         let change = GAIN * shown.rate * (target - shown.queue);
-        let change = change.clamp(STEP.0 * self.0, STEP.1 * self.0);
+        let most = if shown.overflow { OVERFLOW } else { STEP.1 };
+        let change = change.clamp(STEP.0 * self.0, most * self.0);
         let most = MOST * shown.rate * (shown.base + target) + 6.0 * shown.mtu;
         self.0 = (self.0 + change).min(most).max(LEAST * shown.mtu);
         self.0
@@ -68,6 +73,7 @@ mod tests {
         queue: 0.4,
         target: 0.15,
         mtu: 1400.0,
+        overflow: false,
     };
 
     #[test]
@@ -88,6 +94,21 @@ mod tests {
             });
         }
         assert!(clocked.0 < start / 2.0 && clocked.0 >= LEAST * 1400.0);
+    }
+
+    #[test]
+    fn where_the_queue_overflows_the_window_shrinks_however_short_the_delay() {
+        let mut clocked = Clocked::begin(&SHOWN);
+        let start = clocked.0;
+        let overflow = Shown {
+            queue: 0.0,
+            overflow: true,
+            ..SHOWN
+        };
+        for _ in 0..10 {
+            clocked.round(&overflow);
+        }
+        assert!(clocked.0 < 0.65 * start);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use super::round::{History, Round};
 const STRETCH_PACKETS: f64 = 110.0;
 /// Rounds of such a stretch, within bounds.
 const STRETCH_ROUNDS: (f64, f64) = (4.0, 24.0);
-/// Taken for the background until more is known.
+/// Packets of a start before it was too fast, for its loss to mean anything.
+const CLEAR_PACKETS: f64 = 60.0;
+/// Taken for the background where not even that is known.
 const UNKNOWN: f64 = 0.3;
 /// Loss this much above the background, beside chance, is overflow.
 const EXCESS: f64 = 0.04;
@@ -21,6 +23,8 @@ const SHALLOW: (u32, u32) = (3, 30);
 #[derive(Clone, Debug)]
 pub(super) struct Losses {
     background: f64,
+    /// Taken for the background until more is known.
+    unknown: f64,
     overflow: bool,
     rounds: u32,
     alarm: Option<Alarm>,
@@ -39,10 +43,20 @@ impl Losses {
     pub(super) const fn new() -> Self {
         Self {
             background: UNKNOWN,
+            unknown: UNKNOWN,
             overflow: false,
             rounds: 0,
             alarm: None,
             floor: (0.0, 0),
+        }
+    }
+
+    /// A start is over: `clear` is what went before the link was full.
+    pub(super) fn begin(&mut self, clear: &Round, mtu: f64) {
+        if clear.packets(mtu) >= CLEAR_PACKETS {
+            let bound = clear.loss() + 2.0 * deviation(clear.loss(), clear, mtu);
+            self.unknown = bound.min(UNKNOWN);
+            self.background = self.unknown;
         }
     }
 
@@ -72,7 +86,8 @@ impl Losses {
         let rounds = stretch_rounds(history, mtu);
         let floor = if self.floor.1 > 0 { self.floor.0 } else { 0.0 };
         self.floor.1 = self.floor.1.saturating_sub(1);
-        self.background = background(history, rounds, mtu).max(floor);
+        let known = background(history, rounds, mtu);
+        self.background = known.unwrap_or(self.unknown).max(floor);
         let late = history.last(rounds * 3 / 2);
         let chance = 1.5 * deviation(self.background, &late, mtu);
         self.overflow = late.loss() > self.background + EXCESS + chance;
@@ -114,15 +129,15 @@ fn stretch_rounds(history: &History, mtu: f64) -> usize {
 }
 
 /// The lowest loss of any stretch, plus twice what chance may have taken off.
-fn background(history: &History, rounds: usize, mtu: f64) -> f64 {
+fn background(history: &History, rounds: usize, mtu: f64) -> Option<f64> {
     if history.len() < (2 * rounds.min(8)).max(rounds) {
-        return UNKNOWN;
+        return None;
     }
     let bound = |stretch: Round| {
         let loss = stretch.loss();
         loss + 2.0 * deviation(loss, &stretch, mtu)
     };
-    history.stretches(rounds).map(bound).fold(1.0, f64::min)
+    Some(history.stretches(rounds).map(bound).fold(1.0, f64::min))
 }
 
 /// One standard deviation of the loss of so many packets.

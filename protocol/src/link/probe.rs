@@ -155,7 +155,13 @@ pub fn answer_nonce(datagram: &[u8]) -> Option<Nonce> {
 pub fn interval(silence: Duration, urgent: bool, spread: f64) -> Duration {
     let longest = if urgent { INTERVAL_URGENT } else { INTERVAL.1 };
     let even = (silence / PART_OF_SILENCE).clamp(INTERVAL.0, longest);
-    even.mul_f64(0.75 + spread.clamp(0.0, 1.0) / 2.0)
+    // Never much later than said, and on a long dead link not more often either.
+    let (least, most) = if even < INTERVAL.1 {
+        (0.75, 1.0)
+    } else {
+        (1.0, 1.125)
+    };
+    even.mul_f64(least + (most - least) * spread.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

@@ -13,16 +13,23 @@ const GAIN_SLOPE: f64 = 0.5;
 /// Rounds without queue before the link is held to have more to give, and before it is measured
 /// anew from the start.
 const DRY: (u32, u32) = (3, 10);
+/// The same while the rate is only remembered: a little faster must have been tried before.
+const DRY_GUESSED: u32 = 6;
 /// The rate for a link that seems to have more to give.
 const DRY_GAIN: f64 = 1.2;
 /// The rate while the queue is drained for a look at the empty path.
 const DRAIN_GAIN: f64 = 0.8;
+/// Beside others: the queue aimed at, parts of the usual one; how hard a longer one is fled; the
+/// part of the link that is kept.
+const POLITE_TARGET: f64 = 0.5;
+const POLITE_SLOPE: f64 = 2.0;
+const POLITE_KEEPS: f64 = 0.12;
 /// The estimate takes half of each new measurement.
 const ESTIMATE_WEIGHT: f64 = 0.5;
 /// How long a fade is remembered, seconds.
 const FADE_LASTS: f64 = 600.0;
 /// Packets in flight beyond what the path holds, seconds: without and with fades.
-const SPARE: f64 = 0.18;
+const SPARE: f64 = 0.15;
 const SPARE_MAX: f64 = 1.5;
 /// Rounds for which a shallow queue is remembered.
 const SHALLOW_LASTS: u32 = 40;
@@ -40,7 +47,12 @@ impl Thin {
         self.losses
             .round(&self.history, self.mtu, queue > 1.2 * target);
         if !round.gap && !self.app_limited {
+            let before = self.estimate;
             self.measure();
+            if self.guessed {
+                // The first rounds say how the pipe fills, not what the link takes.
+                self.estimate = self.estimate.max(before);
+            }
             self.settled += 1;
         }
         // Overflow and the end of a start make the rate swing by themselves.
@@ -54,8 +66,11 @@ impl Thin {
         if self.rounds < 60 {
             self.top = self.top.max(floor);
         }
-        let gain = self.gain(now, queue, target);
-        if self.has_woken() {
+        let (target, gain) = match self.polite {
+            true => self.give_way(queue, target),
+            false => (target, self.gain(now, queue, target)),
+        };
+        if !self.polite && self.has_woken() {
             self.phase = Phase::Start(Start::default());
             (self.dry, self.guessed) = (0, false);
         }
@@ -77,7 +92,8 @@ impl Thin {
         let shallow = self
             .shallow_seen
             .is_some_and(|at| self.rounds - at < SHALLOW_LASTS);
-        if !self.unrest.is_restless() || shallow {
+        // Beside others the rate swings because they do.
+        if !self.unrest.is_restless() || shallow || self.polite {
             self.clocked = None;
             return;
         }
@@ -87,6 +103,7 @@ impl Thin {
             queue,
             target,
             mtu: self.mtu,
+            overflow: self.losses.is_overflow(),
         };
         let clocked = self.clocked.get_or_insert_with(|| Clocked::begin(&shown));
         self.window = clocked.round(&shown);
@@ -131,10 +148,33 @@ impl Thin {
         gain.clamp(GAIN.0, GAIN.1)
     }
 
+    /// The target and the gain beside others: a smaller queue, and away from it fast. The delay of
+    /// the empty path is never taken anew for it.
+    fn give_way(&mut self, queue: f64, target: f64) -> (f64, f64) {
+        self.estimate = self.estimate.max(POLITE_KEEPS * self.top);
+        let target = POLITE_TARGET * target;
+        self.dry = if queue < 0.25 * target {
+            self.dry + 1
+        } else {
+            0
+        };
+        let slope = if queue > target {
+            POLITE_SLOPE
+        } else {
+            GAIN_SLOPE
+        };
+        let gain = 1.0 + slope * (target - queue) / self.srtt.max(0.2);
+        let gain = match self.dry >= DRY.0 {
+            true => gain.max(DRY_GAIN),
+            false => gain,
+        };
+        (target, gain.clamp(GAIN.0, GAIN.1))
+    }
+
     /// The link gives far less than it once did and no queue explains it.
     fn has_woken(&self) -> bool {
         let (dry, known) = if self.guessed {
-            (DRY.0, 3)
+            (DRY_GUESSED, 3)
         } else {
             (DRY.1, 10)
         };

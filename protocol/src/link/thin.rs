@@ -14,6 +14,9 @@ const TARGET: f64 = 0.15;
 const WINDOW_START: f64 = 8.0;
 const WINDOW_LEAST: f64 = 6.0;
 
+/// A start that sends so many times what arrives has found the link's limit.
+const ENOUGH: f64 = 1.25;
+
 /// No shorter silence is a gap, seconds; what a gap spoils, rounds.
 const GAP_LEAST: f64 = 0.4;
 const GAP_ROUNDS: u32 = 2;
@@ -69,6 +72,8 @@ pub struct Thin {
     /// The usual time between two acknowledgements.
     pub(super) ack_interval: f64,
     pub(super) app_limited: bool,
+    /// Others use the link too, and go first.
+    pub(super) polite: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +89,8 @@ pub(super) struct Start {
     arrived: f64,
     sent: f64,
     flat: u32,
+    /// The rounds in which it still grew: what they lost, the link always loses.
+    clear: Round,
 }
 
 impl Thin {
@@ -123,6 +130,7 @@ impl Thin {
             fade: None,
             ack_interval: 0.2,
             app_limited: false,
+            polite: false,
         };
         if let Some(known) = remembered {
             thin.estimate = (0.9 * known.rate).max(0.5 * mtu);
@@ -133,6 +141,14 @@ impl Thin {
             thin.guessed = true;
         }
         thin
+    }
+
+    /// Gives way to every other flow on the link: a queue that stands is theirs. A little of the
+    /// link is kept all the same.
+    #[must_use]
+    pub const fn politely(mut self) -> Self {
+        self.polite = true;
+        self
     }
 
     /// Bytes per second to send at; zero while nothing is known.
@@ -265,6 +281,7 @@ impl Thin {
         let target = self.base.target();
         match (self.phase, &self.clocked) {
             (Phase::Start(_), _) => None,
+            _ if self.polite => None,
             (Phase::Steady, None) => Some(target),
             (Phase::Steady, Some(_)) => Some(deep(target)),
         }
@@ -283,7 +300,12 @@ impl Thin {
     /// Doubles until a queue forms or the rate no longer grows.
     fn start_up(&mut self, round: &Round, queue: f64, mut start: Start) {
         let arrived = round.acked_rate();
-        if arrived <= 1.2 * start.arrived && !self.app_limited && !round.gap {
+        let grows = arrived > 1.2 * start.arrived;
+        // What is sent far above what ever arrived was enough, even if there is no more to send.
+        let enough = !self.app_limited || round.rate() > ENOUGH * start.arrived;
+        if grows {
+            start.clear = start.clear.and(round);
+        } else if enough && !round.gap {
             start.flat += 1;
         }
         start.arrived = start.arrived.max(arrived);
@@ -300,6 +322,7 @@ impl Thin {
                 true => start.sent.min(1.5 * start.arrived),
                 false => 1.1 * start.arrived,
             };
+            self.losses.begin(&start.clear, self.mtu);
             self.phase = Phase::Steady;
             self.settled = 0;
         }

@@ -7,6 +7,7 @@ mod files;
 mod generate;
 mod init;
 mod join;
+mod pause;
 mod reached;
 mod run;
 mod send;
@@ -60,6 +61,10 @@ enum What {
     Prioritise(study::Prioritise),
     /// Stops sending a study
     Withdraw(study::Withdraw),
+    /// Sends nothing but STAT until `resume`
+    Pause,
+    /// Sends everything again
+    Resume,
     /// Lets a scanner send
     Allow(allow::Allow),
     /// Says how small files become, without sending anything
@@ -103,6 +108,8 @@ async fn work(what: What, context: Context) -> Result<(), Failure> {
         What::Status(show) => show.run(context).await,
         What::Prioritise(prioritise) => prioritise.run(context).await,
         What::Withdraw(withdraw) => withdraw.run(context).await,
+        What::Pause => pause::run(context, true).await,
+        What::Resume => pause::run(context, false).await,
         What::Allow(allow) => allow.run(context).await,
         What::Check(check) => check.run(&context).await,
         // These need no data directory and were done before.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use karez_host::status::{self as show, Table};
 use karez_host::{Failure, status};
-use karez_sender::{Status, StudyStatus, Work};
+use karez_sender::{BudgetStatus, Status, StudyStatus, Work};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -66,6 +66,7 @@ fn text(now: &Status) -> String {
     if !hub.problem.is_empty() {
         text += &format!("  {}\n", hub.problem);
     }
+    text += &budget(&now.budget);
     let spool = &now.spool;
     text += &format!(
         "Disk: {} kept, {} free, {} not yet sealed\n",
@@ -83,6 +84,27 @@ fn text(now: &Status) -> String {
             "\nNeeds a person ({}): {}: {} -> {actions}\n",
             parked.owner, parked.item, parked.reason
         );
+    }
+    text
+}
+
+/// What is spent of what is limited, and what that holds back.
+fn budget(now: &BudgetStatus) -> String {
+    let periods = [("hour", now.hour), ("day", now.day), ("month", now.month)];
+    let limited = periods.iter().filter_map(|(name, spent)| {
+        let limit = show::bytes(spent.limit_bytes?);
+        Some(format!(
+            "{} of {limit} this {name}",
+            show::bytes(spent.bytes)
+        ))
+    });
+    let limited: Vec<String> = limited.collect();
+    let mut text = String::new();
+    if !limited.is_empty() {
+        text += &format!("Link: {}\n", limited.join(", "));
+    }
+    if !now.holds.is_empty() {
+        text += &format!("  {}\n", now.holds);
     }
     text
 }

@@ -18,6 +18,8 @@ pub(super) const TAGS: &str = "tags";
 pub(super) const TOTALS: &str = "totals";
 /// What the link carried, and how its hub is asked whether it is back.
 pub(super) const LINK: &str = "link";
+/// What of the link's budget is spent.
+pub(super) const BUDGET: &str = "budget";
 
 /// Files of watched folders that were taken.
 pub(super) const MARKS: &str = "marks";

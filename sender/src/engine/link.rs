@@ -35,6 +35,8 @@ pub(super) struct Link {
     pub(super) sent: Sent,
     /// What is known of the link, as it was last written down.
     pub(super) known: LinkMemory,
+    /// What is spent, as it was last written down.
+    pub(super) spent: Option<Vec<u8>>,
 }
 
 /// A connection.

@@ -45,7 +45,7 @@ use crate::limits::{COMMANDS, PACKERS, TICK};
 use crate::outbox::Tags;
 use crate::settings::Settings;
 use crate::status::Status;
-use crate::uplink::Line;
+use crate::uplink::{Gate, Line};
 
 pub(crate) use marks::Mark;
 pub use progress::{Progress, Ticket};
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Prioritise(String, Class, oneshot::Sender<Result<String, Failure>>),
     /// Stop sending a study, for a reason.
     Withdraw(String, String, oneshot::Sender<Result<String, Failure>>),
+    /// Send nothing but STAT, or everything again.
+    Pause(bool, oneshot::Sender<Result<(), Failure>>),
     /// Another word about the hub: an invitation, or the answer to one.
     Hub(HubInfo, oneshot::Sender<Result<(), Failure>>),
     /// Say which files of watched folders were taken.
@@ -98,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) line: Arc<Line>,
     /// Dials the hub; keeps what is known of the link.
     pub(crate) client: Client,
+    /// What of it may be used now.
+    pub(crate) gate: Arc<Gate>,
     /// Whether instances are packed, not only accepted.
     pub(crate) packs: bool,
 }
@@ -224,6 +228,7 @@ impl Engine {
             Command::Progress(orders, reply) => drop(reply.send(self.progress(&orders))),
             Command::Prioritise(study, class, reply) => self.prioritise(&study, class, reply),
             Command::Withdraw(study, reason, reply) => self.withdraw(&study, &reason, reply),
+            Command::Pause(paused, reply) => drop(reply.send(self.pause(paused))),
             Command::Hub(info, reply) => drop(reply.send(self.set_hub(info))),
             Command::Marks(reply) => drop(reply.send(self.marks())),
             Command::Mark(mark, reply) => self.mark(&mark, reply),

@@ -24,6 +24,7 @@ impl Engine {
                 payload_bytes: self.payload(),
                 resent_bytes: costs.resent,
             },
+            budget: self.shared.gate.status(),
             // What is no state of the engine's is added by the handle.
             ..Status::default()
         }

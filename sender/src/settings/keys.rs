@@ -24,6 +24,40 @@ pub(super) const KEYS: &[Key] = &[
         "\"thin\" is ours, for thin and lossy links; \"cubic\" gives way to others; \"bbr\".",
     ),
     Key::new(
+        "link.share",
+        "\"alone\"",
+        "How \"thin\" behaves beside other flows on the link: \"alone\" takes the link to be ours, \
+         \"polite\" lets them go first and keeps a tenth, \"competitive\" is one more among them.",
+    ),
+    Key::new(
+        "link.rate_max",
+        "\"0 bit/s\"",
+        "Most that is sent, as \"200 kbit/s\"; 0 for no limit. STAT ignores this and all limits below.",
+    ),
+    Key::new(
+        "link.bytes_per_hour",
+        "\"0 B\"",
+        "IP bytes that the link may carry in an hour, both ways together; 0 for no limit.",
+    ),
+    Key::new("link.bytes_per_day", "\"0 B\"", "The same for a day."),
+    Key::new(
+        "link.bytes_per_month",
+        "\"0 B\"",
+        "The same for a calendar month.",
+    ),
+    Key::new(
+        "link.hours",
+        "[]",
+        "When to send, in local time, as [\"01:00-09:00\"]; empty for always. While the clock is not \
+         set it is always.",
+    ),
+    Key::new(
+        "link.utc_offset",
+        "\"+00:00\"",
+        "How far local time is ahead of UTC: \"+05:00\" in Pakistan. For link.hours, and for when a \
+         day begins.",
+    ),
+    Key::new(
         "spool.keep_free",
         "\"1 GiB\"",
         "Bytes of the disk that stay free: below, only STAT is accepted.",

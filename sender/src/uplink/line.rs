@@ -8,6 +8,8 @@ use karez_quic::{Lane, LinkHandle, Room, Session, SessionEnd};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::gate::Gate;
+
 /// At most one connection at a time, and why there is none.
 #[derive(Default)]
 pub(crate) struct Line(Mutex<State>);
@@ -87,6 +89,9 @@ pub(super) struct LineSession {
     line: Arc<Line>,
     number: u64,
     engine: Arc<Notify>,
+    gate: Arc<Gate>,
+    /// When to look again whether more may go.
+    look: Option<Instant>,
 }
 
 impl LineSession {
@@ -95,12 +100,15 @@ impl LineSession {
         line: Arc<Line>,
         number: u64,
         engine: Arc<Notify>,
+        gate: Arc<Gate>,
     ) -> Self {
         Self {
             inner,
             line,
             number,
             engine,
+            gate,
+            look: None,
         }
     }
 }
@@ -111,14 +119,18 @@ impl Session for LineSession {
     }
 
     fn poll_transmit(&mut self, room: Room) -> Option<(Lane, Bytes)> {
+        let (room, again) = self.gate.allows(room);
+        self.look = again.map(|wait| Instant::now() + wait);
         self.inner.poll_transmit(room)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.inner.poll_timeout()
+        let times = [self.look, self.inner.poll_timeout()];
+        times.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self) {
+        self.look = None;
         self.inner.handle_timeout();
     }
 

@@ -1,10 +1,12 @@
 //! The way to the hub: enrolment, then one connection, dialled again for ever.
 
 mod addresses;
+mod budget;
+mod gate;
 mod join;
 mod line;
+mod meter;
 
-use karez_host::Env;
 use karez_host::bridge::bridge;
 use karez_quic::{Client, Identity, LinkState, Redial, RedialPolicy, Wake};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,6 +18,8 @@ use crate::limits::{JOIN_REFUSED, JOIN_RETRY};
 use crate::settings::Settings;
 
 pub use addresses::{Reach, reach};
+pub(crate) use budget::Limits;
+pub(crate) use gate::Gate;
 pub use join::enrol;
 pub(crate) use line::{Line, News};
 
@@ -114,7 +118,8 @@ async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
         let (port, session) = bridge(shared.bell.clone(), wake.clone());
         let number = shared.line.up(port, connection.handle());
         shared.bell.notify_one();
-        LineSession::new(session, shared.line.clone(), number, shared.bell.clone())
+        let (line, gate) = (shared.line.clone(), shared.gate.clone());
+        LineSession::new(session, line, number, shared.bell.clone(), gate)
     };
     let causes = async {
         while states.changed().await.is_ok() {
@@ -131,8 +136,9 @@ async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
     }
 }
 
-/// Dials as this clinic. What becomes known of the link is shared by its clones.
-pub(crate) fn client(env: &dyn Env, keys: &Keys, settings: &Settings) -> Client {
+/// Dials as this clinic. What becomes known of the link is shared by its clones; what it costs is
+/// counted by the gate.
+pub(crate) fn client(gate: &Gate, keys: &Keys, settings: &Settings) -> Client {
     let identity = Identity::from_seed(&keys.identity.secret());
-    Client::new(env.net(), identity, settings.link_config())
+    Client::new(gate.net(), identity, settings.link_config())
 }

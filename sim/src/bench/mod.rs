@@ -3,6 +3,7 @@
 //! The connection, its pacing, its kicks and its redialling are the shipped ones of `karez-quic`;
 //! only the sessions are plain: a pump of 32 KiB chunks and a tank that counts them.
 
+pub mod crowd;
 pub mod plan;
 mod plug;
 mod report;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use karez_quic::{Congestion, LinkConfig, Remembered};
+use karez_quic::{Congestion, LinkConfig, Manners, Remembered};
 
 use super::{Bench, Span};
 use crate::profile::{Profile, ProfileError, RateSource};
@@ -51,6 +51,9 @@ pub struct Plan {
     /// A STAT frame of 1 kB so often beside the backlog.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub stat_every: Option<When>,
+    /// How it behaves beside other flows.
+    #[arg(long, value_enum, default_value = "alone")]
+    pub share: Sharing,
     /// Another flow on the same link, under this law.
     #[arg(long, value_enum)]
     pub beside: Option<Law>,
@@ -80,6 +83,17 @@ pub enum Law {
     Cubic,
     /// quinn's BBR; its runs are not reproducible.
     Bbr,
+}
+
+/// How a flow behaves beside others.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Sharing {
+    /// The link is taken to be ours.
+    Alone,
+    /// Others go first.
+    Polite,
+    /// As one Cubic flow beside others.
+    Competitive,
 }
 
 #[derive(Parser)]
@@ -122,7 +136,10 @@ impl Plan {
         };
         Ok(Bench {
             seed: self.seeds.from,
-            config: config(self.congestion),
+            config: LinkConfig {
+                manners: self.share.manners(),
+                ..config(self.congestion)
+            },
             span,
             stat_every: self.stat_every.map(|every| every.0),
             remembered: self.remembered.then(|| known(&profile)),
@@ -150,6 +167,16 @@ impl Plan {
             idle_promotion: profile.idle_promotion,
             ..plain
         })
+    }
+}
+
+impl Sharing {
+    const fn manners(self) -> Manners {
+        match self {
+            Self::Alone => Manners::Alone,
+            Self::Polite => Manners::Polite,
+            Self::Competitive => Manners::Competitive,
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) const CHUNK: u64 = 32 * 1024;
 const STAT: usize = 1000;
 /// Bytes of a have-set of one segment.
 const HAVE: usize = 48;
+/// The first bulk frame of each session: as long as a STAT frame, so that its arrival is the first
+/// payload's.
+const GREETING: u64 = u64::MAX;
 /// Number and nothing else.
 const HEADER: usize = 8;
 
@@ -41,6 +44,8 @@ pub(super) struct State {
     pub(super) stat: BTreeMap<u64, (Duration, Option<Duration>)>,
     /// Sessions opened.
     pub(super) sessions: u64,
+    /// Sessions that were heard of at the hub.
+    pub(super) greetings: u64,
 }
 
 impl Traffic {
@@ -54,6 +59,7 @@ impl Traffic {
             waiting: VecDeque::new(),
             stat: BTreeMap::new(),
             sessions: 0,
+            greetings: 0,
         })))
     }
 
@@ -82,6 +88,7 @@ impl Traffic {
         Pump {
             traffic: self.clone(),
             next: 0,
+            greeted: false,
         }
     }
 
@@ -103,6 +110,7 @@ impl State {
 pub(super) struct Pump {
     traffic: Traffic,
     next: u64,
+    greeted: bool,
 }
 
 impl Session for Pump {
@@ -117,10 +125,17 @@ impl Session for Pump {
         {
             return Some((STAT_LANE, frame(number, STAT)));
         }
+        if !room.has(BULK_LANE) {
+            return None;
+        }
+        if !self.greeted {
+            self.greeted = true;
+            return Some((BULK_LANE, frame(GREETING, STAT)));
+        }
         while state.have.contains(&self.next) {
             self.next += 1;
         }
-        if self.next >= state.chunks || !room.has(BULK_LANE) {
+        if self.next >= state.chunks {
             return None;
         }
         self.next += 1;
@@ -162,6 +177,8 @@ impl Session for Tank {
             if let Some((_, came)) = state.stat.get_mut(&number) {
                 came.get_or_insert(now);
             }
+        } else if number == GREETING {
+            state.greetings += 1;
         } else if state.have.insert(number) {
             state.arrivals.push(now);
         } else {

@@ -128,12 +128,12 @@ impl World {
                 let Ok(next) = house.open() else { return };
                 (plug, server) = next;
                 let up = air.elapsed();
-                let came = house.traffic.state().arrivals.len();
+                let came = house.traffic.state().greetings;
                 let watch = house.traffic.clone();
                 let resumes = resumes.clone();
                 let air = air.clone();
                 tokio::spawn(async move {
-                    while watch.state().arrivals.len() == came && air.elapsed() < up + every {
+                    while watch.state().greetings == came && air.elapsed() < up + every {
                         sleep(GRAIN).await;
                     }
                     let mut all = resumes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,9 +6,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Failure;
+use crate::bench::crowd::Crowd;
 use crate::bench::plan::Plan;
 use crate::bench::table::{ROWS, Row};
 use crate::bench::{Bench, Report, mean};
+use crate::profile::Profile;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -21,6 +23,9 @@ pub(super) struct Arguments {
     /// Run the table of the link engine's figures; exit status 1 when one misses its target.
     #[arg(long)]
     table: bool,
+    /// So many clinics at once, each on a link of its own, into one hub.
+    #[arg(long, value_name = "N", conflicts_with_all = ["table", "bytes", "beside"])]
+    clinics: Option<u16>,
     /// Of the table only rows whose description or options contain this.
     #[arg(long, value_name = "TEXT", requires = "table")]
     rows: Option<String>,
@@ -31,6 +36,7 @@ const EXAMPLES: &str = "Examples:
   karez-sim bench --link rate_kbit=512,rtt_ms=300,loss=0.01,up_s=25,down_s=20,signal=0 --bytes 4000000 --json
   karez-sim bench --link rate_kbit=512,rtt_ms=650,loss=0.10 --congestion cubic
   karez-sim bench --profile rural-edge --steady
+  karez-sim bench --link rate_kbit=64,rtt_ms=700,loss=0.02 --clinics 1000 --warm 30s --for 120s
   karez-sim bench --table --rows '25 / down 20'
 
 A window of ten minutes after the first is looked at unless --bytes is given. All runs are in virtual time;
@@ -41,6 +47,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return table(arguments.rows.as_deref().unwrap_or_default());
     }
     let bench = arguments.plan.bench().map_err(|e| Failure::usage(&e))?;
+    if let Some(clinics) = arguments.clinics {
+        return crowd(arguments, bench.profile, clinics);
+    }
     let mut runs = Vec::new();
     for seed in arguments.plan.seeds.all() {
         let one = Bench {
@@ -60,6 +69,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else if runs.len() > 1 {
         writeln!(io::stdout(), "{}", line("mean", &all))?;
     }
+    Ok(())
+}
+
+fn crowd(arguments: &Arguments, profile: Profile, clinics: u16) -> Result<(), Failure> {
+    let crowd = Crowd {
+        profile,
+        clinics,
+        length: arguments.plan.length.0,
+        warm: arguments.plan.warm.0,
+        seed: arguments.plan.seeds.from,
+    };
+    let report = crowd.run().map_err(|e| Failure::work(&e))?;
+    if arguments.json {
+        let object = serde_json::to_string(&report).map_err(|e| Failure::work(&e))?;
+        writeln!(io::stdout(), "{object}")?;
+        return Ok(());
+    }
+    let r = report;
+    writeln!(
+        io::stdout(),
+        "{} clinics, {:.0} s: share {:.3}, lowest {:.3}; {:.1} s of CPU, {:.0} MiB at most",
+        r.clinics,
+        r.simulated_s,
+        r.share_mean,
+        r.share_min,
+        r.cpu_s,
+        r.memory_max_bytes as f64 / 1_048_576.0
+    )?;
     Ok(())
 }
 

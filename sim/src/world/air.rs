@@ -1,6 +1,6 @@
 //! Datagrams between machines: a site's go through its [`Link`] to the hub and back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -40,6 +40,9 @@ pub struct Air(Arc<Mutex<State>>);
 struct State {
     start: Instant,
     sites: BTreeMap<SiteId, Link<Vec<u8>>>,
+    /// When each link delivers next, the first first; and the same by site.
+    due: BTreeSet<(Duration, SiteId)>,
+    due_of: BTreeMap<SiteId, Duration>,
     meters: BTreeMap<SiteId, Meter>,
     sockets: BTreeMap<SocketAddr, Inbox>,
     /// What the hub sees as a sender's address, and whose it is.
@@ -70,6 +73,8 @@ impl Air {
         Self(Arc::new(Mutex::new(State {
             start: Instant::now(),
             sites: BTreeMap::new(),
+            due: BTreeSet::new(),
+            due_of: BTreeMap::new(),
             meters: BTreeMap::new(),
             sockets: BTreeMap::new(),
             outside: BTreeMap::new(),
@@ -82,7 +87,10 @@ impl Air {
 
     /// Joins a site to the hub.
     pub fn join(&self, site: SiteId, link: Link<Vec<u8>>) {
-        self.with(|state| state.sites.insert(site, link));
+        self.with(|state| {
+            state.sites.insert(site, link);
+            state.note_due(site);
+        });
     }
 
     /// Its time starts again, now. For a world whose machines were set up before it begins.
@@ -179,12 +187,14 @@ impl State {
             if let Some(link) = self.sites.get_mut(&site) {
                 link.send(now, way, data, ip_bytes);
             }
+            self.note_due(site);
             self.wake_hub(to);
         } else if let Some((site, outside)) = self.outside.get(&to).copied() {
             let way = Way::Down(outside, Protocol::Udp);
             if let Some(link) = self.sites.get_mut(&site) {
                 link.send(now, way, data, ip_bytes);
             }
+            self.note_due(site);
             self.wake_site(site);
         }
     }
@@ -201,11 +211,8 @@ impl State {
     }
 
     fn wake_site(&mut self, site: SiteId) {
-        for (_, inbox) in self
-            .sockets
-            .iter_mut()
-            .filter(|(addr, _)| addr.ip() == site.ip())
-        {
+        let of = SocketAddr::new(site.ip(), 0)..=SocketAddr::new(site.ip(), u16::MAX);
+        for (_, inbox) in self.sockets.range_mut(of) {
             if let Some(waker) = inbox.waker.take() {
                 waker.wake();
             }
@@ -215,11 +222,25 @@ impl State {
     /// Moves everything that has arrived by now into the inboxes.
     fn deliver(&mut self) {
         let now = self.now();
-        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
-        for site in ids {
+        while let Some((at, site)) = self.due.first().copied()
+            && at <= now
+        {
             while let Some(delivery) = self.sites.get_mut(&site).and_then(|link| link.poll(now)) {
                 self.land(site, delivery);
             }
+            self.note_due(site);
+        }
+    }
+
+    /// A site's link has something else to deliver next.
+    fn note_due(&mut self, site: SiteId) {
+        let next = self.sites.get(&site).and_then(Link::next_event);
+        if let Some(old) = self.due_of.remove(&site) {
+            self.due.remove(&(old, site));
+        }
+        if let Some(at) = next {
+            self.due.insert((at, site));
+            self.due_of.insert(site, at);
         }
     }
 
@@ -284,8 +305,12 @@ impl State {
             .is_some_and(|inbox| inbox.socket == number)
     }
 
-    fn next_event(&self) -> Option<Instant> {
-        let next = self.sites.values().filter_map(Link::next_event).min()?;
+    /// When a socket has to look: a site's when its own link delivers, the hub's at any delivery.
+    fn next_event(&self, socket: SocketAddr) -> Option<Instant> {
+        let next = match site_of(socket.ip()) {
+            Some(site) => self.due_of.get(&site).copied()?,
+            None => self.due.first()?.0,
+        };
         Some(self.start + next)
     }
 }
@@ -361,7 +386,7 @@ impl AsyncUdpSocket for Socket {
     ) -> Poll<io::Result<usize>> {
         self.air.with(|state| {
             state.deliver();
-            let next = state.next_event();
+            let next = state.next_event(self.addr);
             let own = |inbox: &&mut Inbox| inbox.socket == self.number;
             let Some(inbox) = state.sockets.get_mut(&self.addr).filter(own) else {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));

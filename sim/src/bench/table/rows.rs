@@ -274,8 +274,58 @@ pub const ROWS: &[Row] = &[
         &[(Stat, Most(1.1625))],
     ),
     row(
-        "beside one Cubic flow, polite: 512 kbit/s, 300 ms, queue 300 ms, 0 %",
-        "--link rate_kbit=512,rtt_ms=300,queue_ms=300 --beside cubic --seeds 1-5",
+        "beside one Cubic flow, polite: 512 kbit/s, 300 ms, queue 300 ms",
+        "--link rate_kbit=512,rtt_ms=300,queue_ms=300 --beside cubic --share polite --seeds 1-5",
         &[(Rival, Least(0.60)), (Share, Least(0.05))],
+    ),
+    row(
+        "beside one Cubic flow, polite: the same, 1 %",
+        "--link rate_kbit=512,rtt_ms=300,loss=0.01,queue_ms=300 --beside cubic --share polite --seeds 1-5",
+        &[(Rival, Least(0.60)), (Share, Least(0.05))],
+    ),
+    row(
+        "beside one Cubic flow, polite: 1 Mbit/s, 150 ms, queue 300 ms",
+        "--link rate_kbit=1000,rtt_ms=150,queue_ms=300 --beside cubic --share polite --seeds 1-5",
+        &[(Rival, Least(0.60)), (Share, Least(0.05))],
+    ),
+    row(
+        "beside one Cubic flow, competitive: 512 kbit/s, 300 ms, queue 300 ms",
+        "--link rate_kbit=512,rtt_ms=300,queue_ms=300 --beside cubic --share competitive --seeds 1-5",
+        &[
+            (Share, Least(0.35)),
+            (Share, Most(0.65)),
+            (Rival, Least(0.35)),
+            (Rival, Most(0.65)),
+        ],
+    ),
+    row(
+        "beside one Cubic flow, competitive: the same, 1 %",
+        "--link rate_kbit=512,rtt_ms=300,loss=0.01,queue_ms=300 --beside cubic --share competitive --seeds 1-5",
+        &[
+            (Share, Least(0.35)),
+            (Share, Most(0.65)),
+            (Rival, Least(0.35)),
+            (Rival, Most(0.65)),
+        ],
+    ),
+    row(
+        "beside one Cubic flow, competitive: 1 Mbit/s, 150 ms, queue 300 ms",
+        "--link rate_kbit=1000,rtt_ms=150,queue_ms=300 --beside cubic --share competitive --seeds 1-5",
+        &[
+            (Share, Least(0.35)),
+            (Share, Most(0.65)),
+            (Rival, Least(0.35)),
+            (Rival, Most(0.65)),
+        ],
+    ),
+    row(
+        "alone, polite: 512 kbit/s, 650 ms, 10 %",
+        "--link rate_kbit=512,rtt_ms=650,loss=0.10,queue_ms=2000 --share polite --seeds 1-5",
+        &[(Share, Least(0.90))],
+    ),
+    row(
+        "10 Mbit/s, 100 ms, 1 %, queue 50 ms",
+        "--link rate_kbit=10000,rtt_ms=100,loss=0.01,queue_ms=50 --for 60 --seeds 1-5",
+        &[(Share, Least(0.80)), (UpPerPayload, Most(1.25))],
     ),
 ];
