@@ -33,3 +33,8 @@ for corpus in tests/fuzz/corpus/*; do
         "target/fuzz-$(basename "$corpus")" "$corpus" -- \
         -max_total_time="${KAREZ_FUZZ_SECONDS:-600}" -max_len=8192 -timeout=20 -rss_limit_mb=2048
 done
+# Every figure of the link engine; a crowd of clinics; loopback beside a bare quinn stream.
+cargo run --release -q -p karez-sim -- bench --table
+cargo run --release -q -p karez-sim -- bench --link rate_kbit=64,rtt_ms=700,loss=0.02,queue_ms=2000 \
+    --clinics 1000 --warm 60s --for 120s
+cargo test --release -p karez-quic --lib loopback -- --nocapture

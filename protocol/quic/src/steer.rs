@@ -185,7 +185,7 @@ impl Steer {
         PATIENCE + 2 * self.rtt()
     }
 
-    /// The time that two packets take.
+    /// The time that a packet takes.
     pub(crate) fn packet_time(&self) -> Duration {
         self.state().packet_time()
     }
@@ -352,11 +352,7 @@ impl State {
     }
 
     fn is_paced(&self) -> bool {
-        let ours = self
-            .thin
-            .as_ref()
-            .is_some_and(|thin| thin.window() >= self.window);
-        (ours || self.cap.is_some()) && self.rate() < PACED_BELOW
+        (self.ours().is_some() || self.cap.is_some()) && self.rate() < PACED_BELOW
     }
 
     /// The larger of the two controllers', where both decide.
@@ -369,13 +365,7 @@ impl State {
     /// urgent.
     fn rate(&self) -> f64 {
         let cap = self.cap.filter(|_| !self.owes_urgent());
-        // Where quinn's own window is the larger one, quinn's own pacer goes with it: beside another
-        // such flow an exact one would be unfair.
-        let ours = self
-            .thin
-            .as_ref()
-            .filter(|thin| thin.window() >= self.window);
-        let rate = ours.map_or(0.0, Thin::rate);
+        let rate = self.ours().map_or(0.0, Thin::rate);
         match cap {
             Some(cap) if rate > 0.0 => rate.min(cap),
             Some(cap) => cap,
@@ -383,7 +373,14 @@ impl State {
         }
     }
 
-    /// The time that two packets take.
+    /// Our controller, where it decides. Where quinn's own window is the larger one, quinn's own
+    /// pacer goes with it: beside another such flow an exact one would be unfair.
+    fn ours(&self) -> Option<&Thin> {
+        let thin = self.thin.as_ref();
+        thin.filter(|thin| thin.window() >= self.window)
+    }
+
+    /// The time that a packet takes.
     fn packet_time(&self) -> Duration {
         let time = self.mtu as f64 / self.rate().max(1.0);
         let time = Duration::try_from_secs_f64(time).unwrap_or_default();

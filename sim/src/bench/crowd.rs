@@ -85,14 +85,18 @@ impl Crowd {
         }
         sleep(self.warm).await;
         let from = air.elapsed();
-        let before: Vec<usize> = traffics.iter().map(came).collect();
         sleep(self.length).await;
         let to = air.elapsed();
-        let shares = (1..=self.clinics).zip(traffics.iter().zip(before));
-        let shares = shares.map(|(number, (traffic, before))| {
-            let capacity = |link: &Link<Vec<u8>>| link.capacity(Direction::Up, from, to);
+        let shares = (1..=self.clinics).zip(&traffics);
+        let shares = shares.map(|(number, traffic)| {
+            // From one chunk's arrival to another's, which is exact.
+            let came = came(traffic, from);
+            let (Some(first), Some(last)) = (came.first(), came.last()) else {
+                return 0.0;
+            };
+            let capacity = |link: &Link<Vec<u8>>| link.capacity(Direction::Up, *first, *last);
             let capacity = air.link(SiteId(number), capacity).unwrap_or_default();
-            let payload = (came(traffic) - before) as u64 * CHUNK;
+            let payload = (came.len() as u64 - 1) * CHUNK;
             payload as f64 / capacity.max(1) as f64
         });
         let shares: Vec<f64> = shares.collect();
@@ -165,8 +169,11 @@ impl Crowd {
     }
 }
 
-fn came(traffic: &Traffic) -> usize {
-    traffic.state().arrivals.len()
+/// When chunks came, from a moment on.
+fn came(traffic: &Traffic, from: Duration) -> Vec<Duration> {
+    let state = traffic.state();
+    let late = state.arrivals.iter().filter(|at| **at >= from);
+    late.copied().collect()
 }
 
 /// Lets everybody in.

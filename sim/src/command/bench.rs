@@ -36,7 +36,7 @@ const EXAMPLES: &str = "Examples:
   karez-sim bench --link rate_kbit=512,rtt_ms=300,loss=0.01,up_s=25,down_s=20,signal=0 --bytes 4000000 --json
   karez-sim bench --link rate_kbit=512,rtt_ms=650,loss=0.10 --congestion cubic
   karez-sim bench --profile rural-edge --steady
-  karez-sim bench --link rate_kbit=64,rtt_ms=700,loss=0.02 --clinics 1000 --warm 30s --for 120s
+  karez-sim bench --link rate_kbit=64,rtt_ms=700,loss=0.02 --clinics 1000 --for 120s
   karez-sim bench --table --rows '25 / down 20'
 
 A window of ten minutes after the first is looked at unless --bytes is given. All runs are in virtual time;
