@@ -27,7 +27,7 @@ const LEAST: f64 = 0.3;
 
 const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn on_loopback_the_engine_keeps_up_with_a_bare_quinn_stream() {
     let (mut bare, mut ours) = (0.0_f64, 0.0_f64);
     for _ in 0..RUNS {
