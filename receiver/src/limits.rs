@@ -71,6 +71,11 @@ pub(crate) const PACS_LISTING: Duration = Duration::from_secs(15);
 pub(crate) const PACS_LISTINGS: usize = 16;
 /// Bytes between a worker and the association that it feeds.
 pub(crate) const PACS_PIPE: usize = 256 << 10;
+/// How long a PACS may still be storing what it was given before its association was cut, or
+/// taking it back: only then is it asked whether it has that. DCMTK's dcmqrscp, which serves each
+/// association by a process of its own, enters an instance in its index and deletes it a moment
+/// later when it cannot send its answer.
+pub(crate) const SETTLING: Duration = Duration::from_secs(10);
 /// How often an instance is refused or breaks an association before it may be parked.
 pub(crate) const TROUBLE_ROUNDS: u32 = 3;
 /// The first pause of an instance that a target did not take while others go on, and the longest.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Engine, Troubled};
+use crate::limits::SETTLING;
 use crate::registry::{HandOff, Place, Step};
 
 /// An instance that is here whole.
@@ -31,8 +32,10 @@ pub(crate) struct Instance {
     pub(crate) parked: Option<(String, String)>,
     /// A person gave it up, for this reason.
     pub(crate) discarded: Option<String>,
-    /// Bytes are on their way to this target.
+    /// Bytes are on their way to this target, or were when the exchange ended without an answer.
     pub(crate) sending: Option<String>,
+    /// After such an end, the target may still be storing them until then.
+    pub(crate) settled_at: Option<Instant>,
     /// A worker has it.
     pub(crate) busy: bool,
     /// It is left alone until then.
@@ -45,6 +48,11 @@ impl Instance {
     /// Whether a worker can bring it further.
     pub(crate) const fn wants_work(&self) -> bool {
         !self.stored && self.parked.is_none() && self.discarded.is_none()
+    }
+
+    /// Whether a target may still be storing it from an exchange that ended without an answer.
+    pub(super) fn settles(&self, target: &str, now: Instant) -> bool {
+        self.sending.as_deref() == Some(target) && self.settled_at.is_some_and(|at| at > now)
     }
 
     /// What the whole hand-off rests on: the weakest of the proofs.
@@ -101,6 +109,7 @@ impl Engine {
             parked: None,
             discarded: None,
             sending: None,
+            settled_at: None,
             busy: false,
             retry_at: None,
             trouble: None,
@@ -114,6 +123,9 @@ impl Engine {
         for step in &steps {
             take_step(&mut instance, step);
             self.again_tomorrow(step);
+        }
+        if instance.sending.is_some() {
+            instance.settled_at = Some(self.queue.retry_later(self.now(), SETTLING));
         }
         if let Some(clinic) = self.clinics.get_mut(&peer) {
             clinic.instances.insert(place, instance);

@@ -36,6 +36,8 @@ pub(crate) struct JobTarget {
     pub(crate) replace: bool,
     /// Whether it goes by itself.
     pub(crate) alone: bool,
+    /// Whether an exchange about it ended without an answer.
+    pub(crate) in_doubt: bool,
 }
 
 /// A step of a job.

@@ -11,7 +11,9 @@ use tracing::debug;
 
 use super::Engine;
 use super::work::answered;
-use crate::limits::{BROKEN_IN_A_ROW, FULL_PAUSE, PARKED_DAY, TROUBLE_PAUSE, TROUBLE_ROUNDS};
+use crate::limits::{
+    BROKEN_IN_A_ROW, FULL_PAUSE, PARKED_DAY, SETTLING, TROUBLE_PAUSE, TROUBLE_ROUNDS,
+};
 use crate::registry::{HandOff, Place, Step};
 
 /// What a target did.
@@ -103,7 +105,9 @@ impl Engine {
             mark,
             until: now + pause,
         });
+        instance.settled_at = (trouble == Trouble::Broke).then(|| now + SETTLING);
         self.queue.retry_later(now, pause);
+        self.queue.retry_later(now, SETTLING);
         if ill {
             self.target_is_down(target, why, FULL_PAUSE);
         }

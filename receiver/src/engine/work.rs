@@ -73,23 +73,30 @@ impl Engine {
         if instance.busy || long || waits || self.queue.is_under_way(peer, instance.fingerprint) {
             return Choice::Pass;
         }
-        let owed = self.registry.targets.keys();
         let rests = |name: &str| {
             let trouble = instance.trouble.as_ref();
             trouble.is_some_and(|t| t.target == name && t.until > now)
         };
-        let resting = owed.clone().any(|name| rests(name));
+        let mut resting = self.registry.targets.keys().any(|name| rests(name));
+        let owed = self.registry.targets.keys();
         let owed = owed.filter(|name| !instance.handed.contains_key(*name) && !rests(name));
-        let targets: Vec<JobTarget> = owed
-            .filter_map(|name| {
-                Some(JobTarget {
-                    name: name.clone(),
-                    target: self.targets.open(name, now)?,
-                    replace: instance.replace.contains(name),
-                    alone: instance.trouble.as_ref().is_some_and(Troubled::is_last),
-                })
-            })
-            .collect();
+        let mut targets = Vec::new();
+        for name in owed {
+            let Some(target) = self.targets.open(name, now) else {
+                continue;
+            };
+            if instance.settles(name, now) && target.stores_after_a_cut() {
+                resting = true;
+                continue;
+            }
+            targets.push(JobTarget {
+                name: name.clone(),
+                target,
+                replace: instance.replace.contains(name),
+                alone: instance.trouble.as_ref().is_some_and(Troubled::is_last),
+                in_doubt: instance.sending.as_ref() == Some(name),
+            });
+        }
         match instance.verified && targets.is_empty() {
             true if resting => return Choice::Pass,
             true => return Choice::Aside,

@@ -186,6 +186,7 @@ mod tests {
                 other_given: false,
                 released: false,
                 alone: false,
+                in_doubt: false,
             };
             let mut content = Content::of(&item);
             bytes.chunks(cut).for_each(|piece| content.take(piece));

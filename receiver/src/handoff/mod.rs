@@ -39,6 +39,8 @@ pub struct Item {
     pub released: bool,
     /// It has broken off several exchanges: it goes by itself.
     pub alone: bool,
+    /// An exchange about it ended without an answer: only what the target says now counts.
+    pub in_doubt: bool,
 }
 
 /// What a target has.
@@ -99,6 +101,12 @@ pub trait Target: Send + Sync + 'static {
 
     /// Whether it knows instances by their UIDs, so that two versions of one collide.
     fn keeps_by_uid(&self) -> bool {
+        false
+    }
+
+    /// Whether it may still be storing what it was given on a line that was cut, so that what it
+    /// says it has counts only a while later.
+    fn stores_after_a_cut(&self) -> bool {
         false
     }
 }

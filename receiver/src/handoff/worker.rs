@@ -339,5 +339,6 @@ fn item(job: &Job, to: &JobTarget, identity: &Result<Identity, NoIdentity>) -> I
         other_given: false,
         released: to.replace,
         alone: to.alone,
+        in_doubt: to.in_doubt,
     }
 }

@@ -67,7 +67,7 @@ pub(super) async fn look(
     identity: &Identity,
 ) -> Result<Look, TargetError> {
     let known = asked.known(identity, pool.env().now());
-    if let (Some(there), false) = (known, doubtful(item)) {
+    if let (Some(there), false) = (known, doubtful(item) || item.in_doubt) {
         return Ok(look_of(there));
     }
     let first = ask(pool, asked, item, identity, want(item)).await;

@@ -70,6 +70,10 @@ impl Target for Pacs {
     fn keeps_by_uid(&self) -> bool {
         true
     }
+
+    fn stores_after_a_cut(&self) -> bool {
+        self.pool.peer().find
+    }
 }
 
 /// What DICOM needs to know of an item; an item that no PACS can take is refused here.
