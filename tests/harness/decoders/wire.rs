@@ -1,12 +1,12 @@
 //! Bytes from a peer over QUIC, and lines that a person types.
 
-use karez_protocol::id::{Epoch, SegmentId, StudyId};
+use karez_protocol::id::{SegmentId, StudyId};
 use karez_protocol::invitation::Invitation;
 use karez_protocol::link::{LinkMemory, probe};
 use karez_protocol::manifest::{
     Gone, NamedRecords, Receipt, RecordBody, RecordBytes, Revision, SegmentHead,
 };
-use karez_protocol::resume::{Have, HaveSet, RunSet, Stored, What};
+use karez_protocol::resume::{Have, RunSet};
 use karez_protocol::seal::{Identity, Signed};
 use karez_protocol::wire::{Frame, decode, encode};
 
@@ -61,13 +61,9 @@ pub(super) fn have(bytes: &[u8]) {
 }
 
 pub(super) fn haves() -> Vec<Vec<u8>> {
-    let mut set = HaveSet::default();
-    for serial in (0..4000).filter(|serial| serial % 7 != 3) {
-        set.grow(Stored::attest(SEGMENT, What::Chunk(serial)));
-    }
-    set.grow(Stored::attest(SEGMENT, What::Record(0)));
-    let said = set.say(Epoch([5; 8]), SEGMENT);
-    said.iter().map(encode).collect()
+    // Behind the wire version and the frame's kind (SPEC 2.2).
+    let body = |frame: Vec<u8>| Some(frame.strip_prefix(&[1, 8])?.to_vec());
+    frames().into_iter().filter_map(body).collect()
 }
 
 /// Signed statements: nothing is read that the peer has not signed, whatever the body says.
