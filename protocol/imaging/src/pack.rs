@@ -260,10 +260,11 @@ fn image_codecs(job: &Job<'_>) -> &'static [CodecId] {
         };
     };
     match (pixels.samples, pixels.bytes, job.level) {
-        (1, _, Level::Fast) => &[CodecId::FAST],
-        (1, _, _) => &[CodecId::GRAY],
+        (1, 1 | 2, Level::Fast) => &[CodecId::FAST],
+        (1, 1 | 2, _) => &[CodecId::GRAY],
         (3, 1, Level::Mid | Level::Best) => &[CodecId::COLOUR],
-        _ => &[],
+        (_, 1, _) => &[],
+        _ => &[CodecId::WORDS],
     }
 }
 
@@ -299,6 +300,11 @@ fn attempts<'a>(job: &Job<'_>, chains: &[&'a Chain]) -> Vec<Attempt<'a>> {
     };
     if job.raw.len() < SMALL || may_repeat || !found.iter().any(shrinks) {
         found.extend(Attempt::new(CodecId::ZSTD, job, chain(CodecId::ZSTD)));
+        // Counters and test patterns: every difference the same.
+        let model = |a: &Attempt<'_>| matches!(a.codec, CodecId::GRAY | CodecId::FAST);
+        if found.iter().any(model) {
+            found.extend(Attempt::new(CodecId::WORDS, job, None));
+        }
     }
     found.sort_by_key(|attempt| attempt.packed.len());
     found

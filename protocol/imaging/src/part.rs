@@ -34,6 +34,8 @@ impl CodecId {
     pub const LOSSLESS: Self = Self(6);
     /// Sequential JPEG frames as their coefficients, version 1.
     pub const DCT: Self = Self(7);
+    /// Differences of samples of any width by zstd, version 1.
+    pub const WORDS: Self = Self(8);
 
     /// A short name for tables and status lines.
     pub fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl CodecId {
             Self::LEPTON => "lepton",
             Self::LOSSLESS => "lossless",
             Self::DCT => "dct",
+            Self::WORDS => "words",
             _ => "unknown",
         }
     }

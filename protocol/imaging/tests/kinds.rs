@@ -242,6 +242,6 @@ fn deflated_data_sets_travel_as_they_are() {
     let mut random = Random(9);
     let noise: Vec<u8> = (0..3000).map(|_| random.next() as u8).collect();
     let file = [head(&kind)[..168].to_vec(), noise].concat();
-    round_trip(Level::Best, &[file.clone()]);
+    round_trip(Level::Best, std::slice::from_ref(&file));
     assert!(packed_len(Level::Best, &file) < file.len() + 100);
 }

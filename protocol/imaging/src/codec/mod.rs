@@ -12,6 +12,7 @@ mod model;
 mod range;
 mod samples;
 mod varint;
+mod words;
 
 use thiserror::Error;
 
@@ -82,6 +83,10 @@ pub(crate) fn encode(codec: CodecId, job: &Job<'_>, state: Option<&State>) -> Op
             Some(_) => None,
             None => dct::encode(job.raw, None),
         },
+        (CodecId::WORDS, None) => match job.layout {
+            Layout::Native { pixels, .. } => words::encode(job.raw, &pixels, job.level),
+            _ => None,
+        },
         (CodecId::FAST, None) => match job.layout {
             Layout::Native { pixels, .. } => fast::encode(job.raw, &pixels),
             _ => None,
@@ -149,6 +154,7 @@ pub(crate) fn decode(
             let (raw, dct) = dct::decode(packed, raw_len, state)?;
             Ok((raw, Some(State::Dct(Box::new(dct)))))
         }
+        (CodecId::WORDS, None) => Ok((words::decode(packed, raw_len)?, None)),
         (CodecId::FAST, None) => Ok((fast::decode(packed, raw_len)?, None)),
         (CodecId::GRAY, state) => {
             let state = match state {

@@ -29,7 +29,7 @@ pub(crate) enum Layout {
 pub(crate) struct Pixels {
     pub(crate) rows: u32,
     pub(crate) columns: u32,
-    /// Bytes per sample: 1 or 2.
+    /// Bytes per sample: 1, 2 or 4.
     pub(crate) bytes: u8,
     /// Samples per pixel: 1 or 3.
     pub(crate) samples: u8,
@@ -46,6 +46,7 @@ impl Pixels {
         let bytes = match info.bits_allocated? {
             8 => 1,
             16 => 2,
+            32 => 4,
             _ => return None,
         };
         let samples = match info.samples_per_pixel.unwrap_or(1) {
