@@ -11,8 +11,6 @@ use crate::process::run_shell;
 pub struct Peer {
     /// What it is called in tables.
     pub name: &'static str,
-    /// The programs it needs.
-    pub needs: &'static [&'static str],
     /// The clinic's script.
     pub clinic: String,
     /// The hub's script.
@@ -62,7 +60,6 @@ pub fn storescu(root: &Path, study: &Path, stall: u32) -> Peer {
     let log = root.join("storescp.log");
     Peer {
         name: "storescu (DCMTK)",
-        needs: STORESCU,
         clinic: timed(&format!(
             "storescu -q +sd +rn -pdu 131072 -to 20 -ta 30 -td {stall} -ts {stall} 10.77.0.2 11112 {study} 2>/dev/null; \
              [ -z \"$(find {study} -name '*.dcm')\" ]"
@@ -95,7 +92,6 @@ pub fn rsync_over_ssh(root: &Path, study: &Path, stall: u32) -> Peer {
     );
     Peer {
         name: "rsync over ssh",
-        needs: RSYNC,
         clinic: timed(&format!(
             "rsync -r --partial --append-verify --timeout={stall} -e '{ssh}' {}/ root@10.77.0.2:{}/ 2>/dev/null",
             study.display(),
@@ -125,7 +121,6 @@ pub fn tus(root: &Path, study: &Path, stall: u32) -> Peer {
     );
     Peer {
         name: "tus (node)",
-        needs: TUS,
         clinic: timed(&format!("( {node} send {} {stall} )", study.display())),
         hub: format!(
             "{node} serve {} >{} 2>&1",
@@ -180,7 +175,6 @@ pub fn nncp(root: &Path, study: &Path, stall: u32) -> Peer {
     ));
     Peer {
         name: "NNCP",
-        needs: NNCP,
         clinic: format!(
             "( while :; do nncp-call {own} peer; sleep 1; done ) >/dev/null 2>&1 & calls=$!\n{}\
              kill $calls; for child in $(pgrep -P $calls); do kill $child; done\n",

@@ -24,7 +24,8 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   karez-sim demo
   karez-sim profiles
-  karez-sim run --profile rural-edge --days 30 --workload T2 --thin 4 --seed 7
+  karez-sim run --profile rural-edge --days 30 --workload T2 --thin 4 --seed 7 --report month.html
+  karez-sim compare cubic.json karez.json
   karez-sim bench --link rate_kbit=512,rtt_ms=650,loss=0.10 --seeds 1-5
   karez-sim swarm --seeds 1..20
   sudo karez-sim link --profile rural-edge -- ping -c 20 10.77.0.2

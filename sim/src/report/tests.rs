@@ -8,81 +8,14 @@ use crate::run::{Instances, Sample, SiteTimeline, StudyTimeline, Timeline, Waits
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 24.0 * HOUR;
 
-/// A made month of two sites, as a run would leave it behind.
+/// A made run of some sites and days, as a world would leave it behind.
 fn made(sites: usize, days: u32) -> Outcome {
     let end = f64::from(days) * DAY;
-    let site = |index: usize| {
-        let spans = |from: f64, to: f64| {
-            (0..days).map(move |day| {
-                let midnight = f64::from(day) * DAY;
-                (midnight + from * HOUR, midnight + to * HOUR)
-            })
-        };
-        let samples = (0..days * 144).map(|n| {
-            let at_s = f64::from(n) * 600.0;
-            let busy = (at_s / DAY).fract() > 0.4;
-            Sample {
-                at_s,
-                rate_bits_per_s: if busy {
-                    40_000.0 + 2e4 * (at_s / 7e3).sin()
-                } else {
-                    0.0
-                },
-                queue_p95_s: if busy { 1.5 + (at_s / 9e3).cos() } else { 0.0 },
-                stored_bytes: u64::from(n) * 30_000,
-                ..Sample::default()
-            }
-        });
-        SiteTimeline {
-            name: format!("site <{index}>"),
-            profile: "rural-edge".into(),
-            rupees: Some(300.0),
-            up: spans(9.0 + index as f64, 21.0).collect(),
-            power: spans(7.0, 23.0).collect(),
-            ordered_off: if index > 0 {
-                vec![(2.0 * DAY, 9.5 * DAY)]
-            } else {
-                Vec::new()
-            },
-            samples: samples.collect(),
-            wire_bytes_up: 150_000_000,
-            wire_bytes_down: 2_000_000,
-            stored_bytes: u64::from(days) * 144 * 30_000,
-            capacity_bytes: 250_000_000,
-            link_up_s: end / 2.0,
-            kills: 60,
-        }
-    };
-    let study = |n: usize| {
-        let arrived_s = n as f64 / 90.0 * end;
-        let stored_s =
-            Some(arrived_s + 400.0 + (n * n % 97) as f64 * 2_500.0).filter(|at| *at < end);
-        StudyTimeline {
-            site: n % sites,
-            class: ["stat", "urgent", "routine", "routine", "bulk"][n % 5],
-            bytes: 1_400_000,
-            instances: 2,
-            arrived_s,
-            stored_s,
-            stored_link_up_s: stored_s.map(|at| (at - arrived_s) / 2.0),
-            ..StudyTimeline::default()
-        }
-    };
     let waits = Waits {
         n: 18,
         waiting: 1,
-        wall: Latency {
-            n: 18,
-            p50: 5400.0,
-            p95: 2e5,
-            max: 3e5,
-        },
-        link_up: Latency {
-            n: 18,
-            p50: 600.0,
-            p95: 9e3,
-            max: 2e4,
-        },
+        wall: made_latency(5400.0),
+        link_up: made_latency(600.0),
     };
     Outcome {
         profile: "rural-edge".into(),
@@ -103,10 +36,72 @@ fn made(sites: usize, days: u32) -> Outcome {
         trace_hash: "abc".into(),
         timeline: Timeline {
             grain_s: 600.0,
-            sites: (0..sites).map(site).collect(),
-            studies: (0..90).map(study).collect(),
+            sites: (0..sites).map(|index| made_site(index, days)).collect(),
+            studies: (0..90).map(|n| made_study(n, n % sites, end)).collect(),
         },
         ..Outcome::default()
+    }
+}
+
+fn made_latency(p50: f64) -> Latency {
+    Latency {
+        n: 18,
+        p50,
+        p95: p50 * 40.0,
+        max: p50 * 60.0,
+    }
+}
+
+fn made_site(index: usize, days: u32) -> SiteTimeline {
+    let spans = |from: f64, to: f64| {
+        let day = move |day: u32| {
+            let midnight = f64::from(day) * DAY;
+            (midnight + from * HOUR, midnight + to * HOUR)
+        };
+        (0..days).map(day).collect()
+    };
+    SiteTimeline {
+        name: format!("site <{index}>"),
+        profile: "rural-edge".into(),
+        rupees: Some(300.0),
+        up: spans(9.0 + index as f64, 21.0),
+        power: spans(7.0, 23.0),
+        ordered_off: Vec::from_iter((index > 0).then_some((2.0 * DAY, 9.5 * DAY))),
+        samples: (0..days * 144).map(made_sample).collect(),
+        wire_bytes_up: 150_000_000,
+        wire_bytes_down: 2_000_000,
+        stored_bytes: u64::from(days) * 144 * 30_000,
+        capacity_bytes: 250_000_000,
+        link_up_s: f64::from(days) * DAY / 2.0,
+        kills: 60,
+    }
+}
+
+fn made_sample(n: u32) -> Sample {
+    let at_s = f64::from(n) * 600.0;
+    let busy = f64::from(u8::from((at_s / DAY).fract() > 0.4));
+    Sample {
+        at_s,
+        rate_bits_per_s: busy * (40_000.0 + 2e4 * (at_s / 7e3).sin()),
+        queue_p95_s: busy * (1.5 + (at_s / 9e3).cos()),
+        stored_bytes: u64::from(n) * 30_000,
+        ..Sample::default()
+    }
+}
+
+fn made_study(n: usize, site: usize, end: f64) -> StudyTimeline {
+    let arrived_s = n as f64 / 90.0 * end;
+    let stored_s = arrived_s + 400.0 + (n * n % 97) as f64 * 2_500.0;
+    let stored_s = Some(stored_s).filter(|at| *at < end);
+    StudyTimeline {
+        site,
+        class: ["stat", "urgent", "routine", "routine", "bulk"][n % 5],
+        bytes: 1_400_000,
+        instances: 2,
+        arrived_s,
+        stored_s,
+        stored_link_up_s: stored_s.map(|at| (at - arrived_s) / 2.0),
+        ..StudyTimeline::default()
     }
 }
 
