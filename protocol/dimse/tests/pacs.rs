@@ -141,7 +141,7 @@ async fn a_pacs_that_is_down_refuses_the_connection_and_takes_it_when_it_is_back
 }
 
 #[tokio::test]
-async fn t4_statuses_come_through_and_other_instances_are_stored() {
+async fn t04_statuses_come_through_and_other_instances_are_stored() {
     let pacs = Pacs::new(false);
     let table = [
         (0xA700, Verdict::OutOfResources),

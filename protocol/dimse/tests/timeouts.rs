@@ -34,7 +34,7 @@ async fn a_connection_that_never_comes_up_is_given_back_as_such() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t8_a_peer_that_connects_and_never_answers_the_request_ends_in_the_associate_timeout() {
+async fn t08_a_peer_that_connects_and_never_answers_the_request_ends_in_the_associate_timeout() {
     let (ours, _theirs) = duplex(4096);
     let started = Instant::now();
     let error = scu::Association::open(ours, &request(CT)).await.err();

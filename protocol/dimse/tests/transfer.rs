@@ -130,7 +130,7 @@ async fn echo_store_and_find_work_over_loopback() {
 }
 
 #[tokio::test]
-async fn t7_an_odd_data_set_is_refused_before_a_byte_leaves_and_the_association_lives() {
+async fn t07_an_odd_data_set_is_refused_before_a_byte_leaves_and_the_association_lives() {
     let pacs = Pacs::new(true);
     let mut association = Association::connect(async { pacs.connect() }, &request(CT))
         .await
@@ -148,7 +148,7 @@ async fn t7_an_odd_data_set_is_refused_before_a_byte_leaves_and_the_association_
 }
 
 #[tokio::test]
-async fn a_data_set_that_ends_early_is_never_passed_off_as_whole() {
+async fn t16b_a_data_set_that_ends_early_is_never_passed_off_as_whole() {
     let pacs = Pacs::new(true);
     let mut association = Association::connect(async { pacs.connect() }, &request(CT))
         .await

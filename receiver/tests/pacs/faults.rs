@@ -9,7 +9,7 @@ use crate::support::made::Image;
 use crate::{Chain, URL, ct};
 
 #[tokio::test(start_paused = true)]
-async fn t4_a_full_pacs_parks_nothing_and_gets_everything_when_it_has_room() {
+async fn t04_a_full_pacs_parks_nothing_and_gets_everything_when_it_has_room() {
     let chain = Chain::new(100).await;
     chain.behave(|pacs| pacs.room = Some(0));
     let images = ct(5);
@@ -25,7 +25,7 @@ async fn t4_a_full_pacs_parks_nothing_and_gets_everything_when_it_has_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t4_one_that_is_refused_for_room_while_others_are_stored_is_parked_and_delays_none() {
+async fn t04_one_that_is_refused_for_room_while_others_are_stored_is_parked_and_delays_none() {
     let mut chain = Chain::new(101).await;
     let bad = Image::ct(1);
     chain.behave(|pacs| {
@@ -56,7 +56,7 @@ async fn t4_one_that_is_refused_for_room_while_others_are_stored_is_parked_and_d
 }
 
 #[tokio::test(start_paused = true)]
-async fn t4_each_status_means_what_the_field_knows() {
+async fn t04_each_status_means_what_the_field_knows() {
     let table = [
         (0xB000, "stored"),
         (0xB006, "stored"),
@@ -87,7 +87,7 @@ async fn t4_each_status_means_what_the_field_knows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t4_not_allowed_to_store_is_the_targets_fault_and_parks_nothing() {
+async fn t04_not_allowed_to_store_is_the_targets_fault_and_parks_nothing() {
     let chain = Chain::new(120).await;
     chain.behave(|pacs| pacs.answer = Some(Status::NOT_AUTHORISED));
     chain.send(&ct(2)).await;

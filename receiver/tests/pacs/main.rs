@@ -12,6 +12,7 @@ mod once;
 mod plain;
 #[path = "../support/mod.rs"]
 mod support;
+mod traps;
 
 use std::collections::BTreeSet;
 

@@ -38,7 +38,7 @@ async fn cut_at(n: u64) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_power_cut_of_the_hub_at_every_sync_gives_nothing_twice() {
+async fn t15_a_power_cut_of_the_hub_at_every_sync_gives_nothing_twice() {
     let mut cuts = 0;
     while cut_at(cuts + 1).await {
         cuts += 1;
@@ -48,7 +48,7 @@ async fn a_power_cut_of_the_hub_at_every_sync_gives_nothing_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kill_between_the_pacs_and_the_ledger_gives_nothing_twice() {
+async fn t15_a_kill_between_the_pacs_and_the_ledger_gives_nothing_twice() {
     for life in 0..20 {
         let mut chain = Chain::new(2000 + life).await;
         chain.behave(|pacs| pacs.delay = Duration::from_secs(3));

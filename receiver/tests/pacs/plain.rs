@@ -11,7 +11,7 @@ use crate::support::until;
 use crate::{Chain, ct};
 
 #[tokio::test(start_paused = true)]
-async fn t1_data_sets_arrive_as_they_were_in_their_own_syntax_and_from_our_title() {
+async fn t01_data_sets_arrive_as_they_were_in_their_own_syntax_and_from_our_title() {
     let chain = Chain::new(1).await;
     let mut images = ct(12);
     images[1].syntax = JPEG_2000_LOSSLESS.into();
@@ -77,7 +77,7 @@ async fn t21_a_long_instance_is_streamed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t7_an_odd_data_set_is_parked_before_it_is_sent_and_a_deflated_one_is_padded() {
+async fn t07_an_odd_data_set_is_parked_before_it_is_sent_and_a_deflated_one_is_padded() {
     let chain = Chain::new(5).await;
     let (mut odd, mut deflated, good) = (Image::ct(1), Image::ct(2), Image::ct(3));
     odd.syntax = EXPLICIT_LE.into();
@@ -98,7 +98,7 @@ async fn t7_an_odd_data_set_is_parked_before_it_is_sent_and_a_deflated_one_is_pa
 }
 
 #[tokio::test(start_paused = true)]
-async fn t5_what_is_no_dicom_file_is_parked_with_the_reason_and_the_others_are_stored() {
+async fn t05_what_is_no_dicom_file_is_parked_with_the_reason_and_the_others_are_stored() {
     let chain = Chain::new(6).await;
     let good = Image::ct(1);
     let mut nameless = Image::ct(2);
