@@ -11,6 +11,7 @@
 
 pub mod corpus;
 pub mod decoders;
+pub mod dicom;
 pub mod folder;
 pub mod live;
 pub mod made;

@@ -40,15 +40,37 @@ impl Pair {
         pair
     }
 
+    /// Sets both up with a PACS as hand-off, and starts them; anybody may send to the clinic.
+    #[must_use]
+    pub fn start_into(shape: Shape, target: &str) -> Self {
+        let sender = ["--set", "dicom.allow_any=true"];
+        let mut pair = Self::prepare_into(shape, &sender, &[], Some(target));
+        pair.receiver.start();
+        let invitation = pair.invite("clinic-one");
+        pair.join(&invitation);
+        pair.sender.start();
+        pair
+    }
+
     /// Sets the hub up, and nothing else.
     #[must_use]
     pub fn prepare(shape: Shape, sender: &[&str], receiver: &[&str]) -> Self {
+        Self::prepare_into(shape, sender, receiver, None)
+    }
+
+    fn prepare_into(
+        shape: Shape,
+        sender: &[&str],
+        receiver: &[&str],
+        target: Option<&str>,
+    ) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let path = |name: &str| scratch.path().join(name);
         let listen = free_address();
         let folder = path("pacs");
         let (hub, clinic) = (path("hub"), path("clinic"));
-        let target = format!("folder:{}", folder.display());
+        let folder_target = format!("folder:{}", folder.display());
+        let target = target.unwrap_or(&folder_target);
         let listen_text = listen.to_string();
         let init = [
             "init",
@@ -57,7 +79,7 @@ impl Pair {
             "--listen",
             &listen_text,
             "--handoff",
-            &target,
+            target,
         ];
         run_ok("karez-receiver", &hub, &init);
         Self {
