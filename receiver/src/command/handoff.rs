@@ -24,7 +24,12 @@ pub(super) fn handoff(common: &Common, verb: HandoffVerb) -> Result<(), Failure>
         },
     )?;
     let count = answer["instances"].as_u64().unwrap_or(0);
-    show::print(&format!("{count} instances are handed off again\n"))
+    let are = if count == 1 {
+        "instance is"
+    } else {
+        "instances are"
+    };
+    show::print(&format!("{count} {are} handed off again\n"))
 }
 
 /// The first second of a day (UTC), since 1970.

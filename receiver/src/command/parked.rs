@@ -15,10 +15,16 @@ pub(super) fn parked(common: &Common, verb: ParkedVerb) -> Result<(), Failure> {
         ParkedVerb::Export { item, to } => {
             let to = std::path::absolute(&to).map_err(|e| Failure::usage(e.to_string()))?;
             let arguments = json!({ "item": item, "to": to });
-            return ask::print_answer(&ask::ask_daemon(common, "export", arguments)?);
+            let written = ask::ask_daemon(common, "export", arguments)?;
+            let length = show::bytes(written["bytes"].as_u64().unwrap_or(0));
+            return show::print(&format!("{length} are written to {}\n", to.display()));
         }
         ParkedVerb::Retry { item } => (item, Decision::Retry),
         ParkedVerb::Release { item } => (item, Decision::Release),
+        ParkedVerb::Discard { reason, .. } if reason.trim().is_empty() => {
+            let why = Failure::usage("the reason is empty");
+            return Err(why.fix("Say with --reason why it is given up"));
+        }
         ParkedVerb::Discard { item, reason } => (item, Decision::Discard(reason)),
     };
     ask::print_plain(common, Command::Decide { item, decision })

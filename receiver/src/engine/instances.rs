@@ -51,7 +51,7 @@ impl Instance {
     }
 
     /// Whether a target may still be storing it from an exchange that ended without an answer.
-    pub(super) fn settles(&self, target: &str, now: Instant) -> bool {
+    pub(crate) fn settles(&self, target: &str, now: Instant) -> bool {
         self.sending.as_deref() == Some(target) && self.settled_at.is_some_and(|at| at > now)
     }
 

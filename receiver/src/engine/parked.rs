@@ -68,6 +68,10 @@ impl Engine {
         study: Option<&str>,
     ) -> Result<Value, Failure> {
         self.must_have_target(target)?;
+        let known = |short: &str| self.studies.keys().any(|(_, id)| id.short() == short);
+        if let Some(short) = study.filter(|short| !known(short)) {
+            return Err(Failure::new(format!("there is no study `{short}`")).fix("See `status`"));
+        }
         let given = self
             .registry
             .ledger

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::engine::{Clinic, Engine, Health, Instance};
 use crate::registry::Place;
 
+/// While a target may still be storing what it did not answer.
+const SETTLES: &str = "the last exchange ended without an answer: the target is asked in a moment";
+
 /// One study of one clinic, counted.
 #[derive(Default)]
 struct Count {
@@ -85,13 +88,15 @@ impl Engine {
                 let trouble = i.trouble.as_ref().filter(|t| t.target == target);
                 trouble.map(|t| t.why.clone())
             };
+            let now = self.now();
+            let settles = |i: &Instance| i.settles(target, now).then(|| SETTLES.to_owned());
             let trouble = of_study().find_map(troubled);
-            (
-                "waiting",
-                trouble.unwrap_or_else(|| self.why_waiting(target)),
-            )
+            let why = trouble.or_else(|| of_study().find_map(settles));
+            ("waiting", why.unwrap_or_else(|| self.why_waiting(target)))
         } else if of_study().any(|i| i.stored || i.handed.contains_key(target)) {
             ("stored", String::new())
+        } else if let Some(reason) = of_study().find_map(|i| i.discarded.as_ref()) {
+            ("discarded", format!("given up here: {reason}"))
         } else {
             ("waiting", "nothing is here whole yet".to_owned())
         };

@@ -114,6 +114,44 @@ async fn handed_off_again_on_demand_only_what_is_missing_is_sent() {
     assert_eq!(empty.received().len(), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn t15_what_the_pacs_still_stores_after_a_kill_is_waited_for_and_that_is_said() {
+    let mut chain = Chain::new(11).await;
+    chain.behave(|pacs| pacs.delay = Duration::from_secs(8));
+    let images = ct(2);
+    chain.send(&images).await;
+    until("given", async || chain.pacs.associations() > 0).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(chain.pacs.received().len(), 0, "the PACS takes its time");
+    chain.hub.kill(1).await;
+    chain.hub.start().await.unwrap();
+    chain.waits("ended without an answer").await;
+    chain.stored(2).await;
+    chain.holds_each_once(&images);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_says_so_and_a_study_that_is_not_known_is_an_error() {
+    let chain = Chain::new(12).await;
+    let image = Image::ct(1);
+    chain.behave(|pacs| {
+        pacs.refused_classes.insert(image.class.as_str().into());
+    });
+    chain.send(std::slice::from_ref(&image)).await;
+    chain.parked(1).await;
+    chain.decide(Decision::Discard("by mistake".into())).await;
+    let hand_off = chain.hub.status().await["studies"][0]["handoff"][0].clone();
+    assert_eq!(hand_off["state"], "discarded");
+    assert_eq!(hand_off["reason"], "given up here: by mistake");
+    let resend = Command::Resend {
+        target: "pacs".into(),
+        since: 0,
+        study: Some("zzzz".into()),
+    };
+    let error = chain.hub.ask(resend).await.unwrap_err();
+    assert!(error.to_string().contains("no study `zzzz`"), "{error}");
+}
+
 /// The same UID for another patient.
 fn corrected(image: &Image) -> Image {
     Image {
