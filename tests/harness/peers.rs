@@ -36,13 +36,14 @@ const STORESCU: &[&str] = &["storescu", "storescp"];
 const TUS: &[&str] = &["node"];
 const NNCP: &[&str] = &["nncp-call", "nncp-daemon", "nncp-file", "nncp-cfgnew"];
 
+/// Gives the hub's program time to listen, then the clock starts.
+const WAIT_FOR_HUB: &str = "sleep 0.7; from=$(date +%s.%N)";
+/// What it took since then.
+const SAY_TIME: &str = "echo took_s=$(awk \"BEGIN{print $(date +%s.%N)-$from}\")";
+
 /// The clinic's loop: until `work` succeeds, with a pause of a second; then the time it took.
 fn timed(work: &str) -> String {
-    format!(
-        "sleep 0.7; from=$(date +%s.%N)\n\
-         until {{ {work}; }}; do sleep 1; done\n\
-         echo took_s=$(awk \"BEGIN{{print $(date +%s.%N)-$from}}\")\n"
-    )
+    format!("{WAIT_FOR_HUB}\nuntil {{ {work}; }}; do sleep 1; done\n{SAY_TIME}\n")
 }
 
 /// Where files arrive below `root`.
@@ -176,11 +177,10 @@ pub fn nncp(root: &Path, study: &Path, stall: u32) -> Peer {
     Peer {
         name: "NNCP",
         clinic: format!(
-            "( while :; do nncp-call {own} peer; sleep 1; done ) >/dev/null 2>&1 & calls=$!\n{}\
-             kill $calls; for child in $(pgrep -P $calls); do kill $child; done\n",
-            timed(&format!(
-                "until [ -z \"$(find {spool}/*/tx -type f -not -path '*/hdr/*' 2>/dev/null)\" ]; do sleep 0.1; done"
-            ))
+            "{WAIT_FOR_HUB}\n\
+             ( while :; do nncp-call {own} peer; sleep 1; done ) >/dev/null 2>&1 & calls=$!\n\
+             until [ -z \"$(find {spool}/*/tx -type f -not -path '*/hdr/*' 2>/dev/null)\" ]; do sleep 0.1; done\n\
+             {SAY_TIME}\nkill $calls\n"
         ),
         hub: format!(
             "exec nncp-daemon -quiet -cfg {} -autotoss -bind 10.77.0.2:5400 >{} 2>&1",
