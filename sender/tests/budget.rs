@@ -10,7 +10,7 @@ mod support;
 use std::time::Duration;
 
 use karez_protocol::priority::Class;
-use karez_sender::Status;
+use karez_sender::{Given, Status};
 use support::clinic::Clinic;
 use support::hub::Hub;
 use support::net::World;
@@ -34,7 +34,13 @@ async fn pass_with_clock(clinic: &Clinic, seconds: u64) {
 async fn stat_arrives(clinic: &Clinic, hub: &Hub, seed: u64) {
     let before = rebuilt(hub).len();
     let file = noise(seed, 40_000);
-    clinic.send(&file, Some(Class::Stat)).await.unwrap();
+    let given = Given {
+        folder: b"a study of its own".to_vec(),
+        class: Some(Class::Stat),
+    };
+    let mut intake = clinic.handle().intake(given).unwrap();
+    intake.write(&file).await.unwrap();
+    intake.finish().await.unwrap();
     until("STAT is there", async || rebuilt(hub).len() > before).await;
 }
 

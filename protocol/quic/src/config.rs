@@ -8,7 +8,7 @@ use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig};
 use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 use tokio::time::Instant;
 
-use crate::steer::{Law, Memory, Steer};
+use crate::steer::{Memory, Steer};
 use crate::steered::SteerFactory;
 
 /// The smallest IP MTU that can carry QUIC: 1,200 bytes of UDP payload (RFC 9000 section 14) and
@@ -75,6 +75,17 @@ pub struct LinkConfig {
     /// How long one attempt to reach one address may take. A pending QUIC handshake backs off 0,
     /// 3, 9, 21, 45 s, so it is better begun anew than waited for.
     pub dial_timeout: Duration,
+}
+
+/// Who decides how fast packets leave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Law {
+    /// The delay of acknowledgements, where our own controller decides.
+    pub(crate) thin: Option<Duration>,
+    /// It gives way to others.
+    pub(crate) polite: bool,
+    /// Most bytes of UDP payload per second.
+    pub(crate) cap: Option<f64>,
 }
 
 impl Default for LinkConfig {

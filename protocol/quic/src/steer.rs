@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use karez_protocol::link::{LinkMemory, PACED_BELOW, Pacer, Thin};
 
+use crate::config::Law;
+
 /// Smaller packets are taken for bare acknowledgements, which nobody acknowledges and which wait
 /// for nothing.
 const ASKS_FOR_ACK: u64 = 200;
@@ -41,17 +43,6 @@ const AHEAD: f64 = 2.5;
 
 /// What is known of a link, for the next connection over it.
 pub(crate) type Memory = Arc<Mutex<LinkMemory>>;
-
-/// Who decides how fast packets leave.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Law {
-    /// The delay of acknowledgements, where our own controller decides.
-    pub(crate) thin: Option<Duration>,
-    /// It gives way to others.
-    pub(crate) polite: bool,
-    /// Most bytes of UDP payload per second.
-    pub(crate) cap: Option<f64>,
-}
 
 /// One connection's link state.
 #[derive(Debug)]

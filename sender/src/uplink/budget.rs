@@ -16,9 +16,9 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 86_400;
 /// The shortest and the usual month.
 const MONTH: (u64, u64) = (28 * DAY, 30 * DAY);
-/// Bytes that may be under way already when a limit is reached, at most this part of it.
-const UNDER_WAY: u64 = 192 * 1024;
-const UNDER_WAY_PART: u64 = 8;
+/// Bytes that may be under way already when a limit is reached are kept free of it; at most this
+/// part.
+const UNDER_WAY_PART: u64 = 2;
 /// The longest wait before the clock is looked at again.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -57,6 +57,7 @@ pub(crate) struct Budget {
     limits: Limits,
     paused: bool,
     periods: [Period; 3],
+    under_way: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,6 +105,11 @@ impl Budget {
         }
     }
 
+    /// So many bytes may leave whatever is decided now.
+    pub(crate) const fn set_under_way(&mut self, bytes: u64) {
+        self.under_way = bytes;
+    }
+
     pub(crate) const fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }
@@ -116,7 +122,7 @@ impl Budget {
         }
         let spent = self.periods.iter().zip(self.limits.bytes);
         let spent = spent.map(|(period, limit)| {
-            let under_way = UNDER_WAY.min(limit / UNDER_WAY_PART);
+            let under_way = self.under_way.min(limit / UNDER_WAY_PART);
             limit > 0 && period.used.saturating_add(under_way) >= limit
         });
         // The longest period that is spent says most.

@@ -14,6 +14,9 @@ use super::budget::{Budget, Hold, Limits, Now};
 use super::meter::{Meter, Metered};
 use crate::status::{BudgetStatus, Spent};
 
+/// Bytes that lie in QUIC and in the lanes beside those in flight.
+const UNCOMMITTED: u64 = 192 * 1024;
+
 /// The budget of the link, and what is counted against it.
 pub(crate) struct Gate {
     env: Arc<dyn Env>,
@@ -50,8 +53,10 @@ impl Gate {
     }
 
     /// The lanes that may be asked for a frame, and when to look again if that is not all.
-    pub(super) fn allows(&self, room: Room) -> (Room, Option<Duration>) {
+    /// `window`: bytes that QUIC may have in flight.
+    pub(super) fn allows(&self, room: Room, window: u64) -> (Room, Option<Duration>) {
         let mut state = self.state();
+        state.budget.set_under_way(2 * window + UNCOMMITTED);
         let Some((_, again)) = state.budget.hold(self.now()) else {
             return (room, None);
         };

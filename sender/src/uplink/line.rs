@@ -90,17 +90,18 @@ pub(super) struct LineSession {
     number: u64,
     engine: Arc<Notify>,
     gate: Arc<Gate>,
+    handle: LinkHandle,
     /// When to look again whether more may go.
     look: Option<Instant>,
 }
 
 impl LineSession {
-    pub(super) const fn new(
+    pub(super) fn new(
         inner: BridgeSession,
         line: Arc<Line>,
         number: u64,
         engine: Arc<Notify>,
-        gate: Arc<Gate>,
+        (gate, handle): (Arc<Gate>, LinkHandle),
     ) -> Self {
         Self {
             inner,
@@ -108,6 +109,7 @@ impl LineSession {
             number,
             engine,
             gate,
+            handle,
             look: None,
         }
     }
@@ -119,7 +121,7 @@ impl Session for LineSession {
     }
 
     fn poll_transmit(&mut self, room: Room) -> Option<(Lane, Bytes)> {
-        let (room, again) = self.gate.allows(room);
+        let (room, again) = self.gate.allows(room, self.handle.stats().window);
         self.look = again.map(|wait| Instant::now() + wait);
         self.inner.poll_transmit(room)
     }

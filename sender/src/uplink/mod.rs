@@ -119,7 +119,8 @@ async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
         let number = shared.line.up(port, connection.handle());
         shared.bell.notify_one();
         let (line, gate) = (shared.line.clone(), shared.gate.clone());
-        LineSession::new(session, line, number, shared.bell.clone(), gate)
+        let limits = (gate, connection.handle());
+        LineSession::new(session, line, number, shared.bell.clone(), limits)
     };
     let causes = async {
         while states.changed().await.is_ok() {

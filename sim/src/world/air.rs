@@ -1,24 +1,23 @@
 //! Datagrams between machines: a site's go through its [`Link`] to the hub and back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use karez_quic::net::{AsyncUdpSocket, RecvMeta, Transmit, UdpPoller};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
+use super::inbox::Inbox;
 use super::meter::Meter;
 use crate::link::{Delivery, Direction, Endpoint, Flow, Link, Protocol, Way};
 
 /// What IP and UDP add to a datagram.
 const IP_UDP: usize = 28;
-/// Datagrams that wait at a socket; what comes on top is lost, as in a kernel.
-const INBOX: usize = 4096;
 
 /// A site of the world, from 1. The hub is the machine 10.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,15 +55,6 @@ struct State {
 
 /// Looks at, or alters, a datagram on its way.
 pub type Tamper = Box<dyn FnMut(&mut Vec<u8>) + Send>;
-
-#[derive(Default)]
-struct Inbox {
-    /// Tells a socket from a later one at its address.
-    socket: u64,
-    packets: VecDeque<(SocketAddr, Vec<u8>)>,
-    waker: Option<Waker>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
 
 impl Air {
     /// Empty air; its time starts now.
@@ -167,11 +157,7 @@ impl State {
         }
         self.next_socket += 1;
         let socket = self.next_socket;
-        let inbox = Inbox {
-            socket,
-            ..Inbox::default()
-        };
-        self.sockets.insert(addr, inbox);
+        self.sockets.insert(addr, Inbox::new(socket));
         Ok((addr, socket))
     }
 
@@ -266,11 +252,7 @@ impl State {
         let (Some(from), Some(to)) = (from, to) else {
             return;
         };
-        if let Some(inbox) = self
-            .sockets
-            .get_mut(&to)
-            .filter(|i| i.packets.len() < INBOX)
-        {
+        if let Some(inbox) = self.sockets.get_mut(&to).filter(|inbox| inbox.has_room()) {
             inbox.packets.push_back((from, data));
             if let Some(waker) = inbox.waker.take() {
                 waker.wake();
@@ -406,42 +388,5 @@ impl AsyncUdpSocket for Socket {
 
     fn may_fragment(&self) -> bool {
         false
-    }
-}
-
-impl Inbox {
-    fn take(
-        &mut self,
-        own: SocketAddr,
-        buffers: &mut [IoSliceMut<'_>],
-        meta: &mut [RecvMeta],
-    ) -> usize {
-        let mut taken = 0;
-        for (buffer, meta) in buffers.iter_mut().zip(meta) {
-            let Some((from, data)) = self.packets.pop_front() else {
-                break;
-            };
-            let len = data.len().min(buffer.len());
-            buffer[..len].copy_from_slice(&data[..len]);
-            *meta = RecvMeta {
-                addr: from,
-                len,
-                stride: len,
-                ecn: None,
-                dst_ip: Some(own.ip()),
-            };
-            taken += 1;
-        }
-        taken
-    }
-
-    fn wait(&mut self, cx: &mut Context<'_>, next: Option<Instant>) {
-        self.waker = Some(cx.waker().clone());
-        self.timer = next.map(|at| Box::pin(sleep_until(at)));
-        if let Some(timer) = &mut self.timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
-            cx.waker().wake_by_ref();
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! shipped daemons run on it, in virtual time (tokio's paused clock) or in real time.
 
 mod air;
+mod inbox;
 mod life;
 mod machine;
 mod meter;

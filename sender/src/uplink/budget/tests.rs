@@ -11,10 +11,12 @@ const fn at(running: u64, wall: i64) -> Now {
 }
 
 fn budget(bytes: [u64; 3]) -> Budget {
-    Budget::new(Limits {
+    let mut budget = Budget::new(Limits {
         bytes,
         ..Limits::default()
-    })
+    });
+    budget.set_under_way(200_000);
+    budget
 }
 
 #[test]
