@@ -25,11 +25,12 @@ fn studies() -> tempfile::TempDir {
     let scratch = tempfile::tempdir().unwrap();
     write(&scratch.path().join("large"), &head_ct(Seed::new(1), 4));
     write(&scratch.path().join("small"), &head_ct(Seed::new(2), 1));
+    std::fs::write(scratch.path().join("small/notes.txt"), "no image").unwrap();
     scratch
 }
 
 #[test]
-fn every_byte_reaches_the_archive_and_the_demo_says_so() {
+fn every_byte_of_the_images_reaches_the_archive_and_the_demo_says_so() {
     let studies = studies();
     let output = demo(&[
         "--speed",
@@ -50,6 +51,16 @@ fn one_flipped_bit_is_seen_and_the_exit_code_is_1() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.matches("NO: ").count(), 1, "{said}");
+}
+
+#[test]
+fn the_stat_radiograph_overtakes_the_ct() {
+    let output = demo(&["--speed", "4"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("yes, every byte").count(), 2, "{said}");
+    let overtook = "The chest X-ray (stat) came after the CT head (routine) and was stored before";
+    assert!(said.contains(overtook), "{said}");
 }
 
 #[test]

@@ -10,20 +10,27 @@ use crate::demo::{Options, run as play, table};
 
 /// What `demo` is asked.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// Send these real files instead of made ones: each folder in DIR is a study.
+    /// Send these real files instead of made ones: each folder in DIR is a study, the smallest STAT
     #[arg(long, value_name = "DIR")]
     studies: Option<PathBuf>,
-    /// Run so many times faster than a link of 1 Mbit/s.
+    /// Run so many times faster: 4 stands for 4 Mbit/s, 75 ms, and outages of a quarter
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     speed: f64,
-    /// Seed of the link and of the made studies.
+    /// Seed of the link and of the made studies
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Spoil one byte of what arrived, to see that the comparison notices.
     #[arg(long, hide = true)]
     spoil: bool,
 }
+
+const EXAMPLES: &str = "Examples:
+  karez-sim demo
+  karez-sim demo --speed 4
+  karez-sim demo --studies /media/cd/DICOM
+Ends with a table. Exits 0 when the archive has every byte as it was handed in, else 1.";
 
 const INTRO: &str = "A clinic, a hub and an archive (C-STORE, C-FIND), the shipped daemons in one process, \
 over a\nsimulated rural link: 1 Mbit/s, 300 ms, 2 % loss, gone for 6 of every 26 s. A CT goes first; \

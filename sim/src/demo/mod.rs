@@ -1,11 +1,12 @@
 //! The main job in one command: a clinic, a rural link with outages, a hub, an archive
-//! that is given everything by C-STORE, and a STAT radiograph that overtakes a CT. The shipped daemons' libraries in one process, in real time.
-//! It ends by comparing every byte.
+//! that is given everything by C-STORE, and a STAT radiograph that overtakes a CT. The shipped
+//! daemons' libraries in one process, in real time. It ends by comparing every byte.
 
 mod script;
 mod show;
 mod world;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub struct Report {
     pub wire_down: u64,
     /// Times the link went down.
     pub outages: usize,
+    /// Why the hub keeps instances for a person, and how many.
+    pub parked: BTreeMap<String, usize>,
     /// How long it took.
     pub took: Duration,
 }
@@ -74,6 +77,18 @@ impl Report {
     #[must_use]
     pub fn is_good(&self) -> bool {
         !self.studies.is_empty() && self.studies.iter().all(Outcome::is_whole)
+    }
+
+    /// A study that came after another one and was stored before it, and that other one.
+    #[must_use]
+    pub fn overtaking(&self) -> Option<(&Outcome, &Outcome)> {
+        let mut pairs = self.studies.iter().zip(self.studies.iter().skip(1));
+        let is_before = |second: &Outcome, first: &Outcome| {
+            let at = second.stored_at;
+            at.is_some_and(|at| first.stored_at.is_none_or(|first| at < first))
+        };
+        let found = pairs.find(|(first, second)| is_before(second, first));
+        found.map(|(first, second)| (second, first))
     }
 }
 

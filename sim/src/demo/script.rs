@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use karez_dimse::part10::Head;
 use karez_host::Failure;
 use karez_protocol::priority::Class;
 use karez_store::{Disk, EntryKind, RealDisk, read_whole};
@@ -20,6 +21,8 @@ const SLICES: u32 = 28;
 const SECOND_AFTER: Duration = Duration::from_secs(12);
 /// Nobody waits longer for a demo, at speed 1.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// The SOP class of a DICOMDIR (PS3.4 annex B.5).
+const DIRECTORY: &str = "1.2.840.10008.1.3.10";
 /// Bytes of one file of a real study.
 const FILE_MAX: usize = 256 << 20;
 
@@ -100,11 +103,15 @@ impl Script {
                 timeline.studies.push((study, start.elapsed(), None));
             }
             let status = world.clinic_status().await?;
+            let mut left = self.studies.len() - timeline.studies.len();
             for (study, _, stored) in timeline.studies.iter_mut().filter(|s| s.2.is_none()) {
                 let shown = status.studies.iter().find(|s| s.study == *study);
                 if shown.is_some_and(|s| s.receipt == "stored") {
                     *stored = Some(start.elapsed());
                 }
+                left += usize::from(
+                    shown.is_none_or(|s| s.receipt != "stored" && s.parked < s.instances),
+                );
             }
             if start.elapsed() >= next_word {
                 next_word = start.elapsed() + Duration::from_secs(2);
@@ -114,8 +121,7 @@ impl Script {
                     super::show::progress(self, &timeline, &status, world)
                 ));
             }
-            let all_in = timeline.studies.len() == self.studies.len();
-            if all_in && timeline.studies.iter().all(|s| s.2.is_some()) {
+            if left == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -146,7 +152,8 @@ fn made(seed: Seed) -> Vec<Given> {
     ]
 }
 
-/// Each folder in `folder` is a study, the smallest one STAT; a folder of files alone is one.
+/// Each folder in `folder` is a study, the smallest one STAT; a folder of files alone is one. What
+/// is no image for an archive stays out.
 fn real(folder: &Path) -> Result<Vec<Given>, Failure> {
     let mut found: Vec<Given> = Vec::new();
     let here = files_in(folder)?;
@@ -199,8 +206,13 @@ fn files_in(folder: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     for (name, kind) in list(folder)? {
         if kind == EntryKind::File {
             let bytes = read_whole(&RealDisk, &folder.join(name), FILE_MAX)?;
-            files.extend(bytes.filter(|b| !b.is_empty()));
+            files.extend(bytes.filter(|bytes| is_image(bytes)));
         }
     }
     Ok(files)
+}
+
+/// A DICOM file that is no directory of others.
+fn is_image(file: &[u8]) -> bool {
+    Head::read(file).is_ok_and(|head| head.meta.sop_class.as_str() != DIRECTORY)
 }

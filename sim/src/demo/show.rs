@@ -98,6 +98,16 @@ pub fn table(report: &Report) -> String {
             ],
         );
     }
+    if let Some((second, first)) = report.overtaking() {
+        let _ = writeln!(
+            out,
+            "\nThe {} ({}) came after the {} ({}) and was stored before it.",
+            second.name, second.class, first.name, first.class
+        );
+    }
+    for (reason, count) in &report.parked {
+        let _ = writeln!(out, "\nThe hub keeps {count} for a person: {reason}.");
+    }
     let sum: u64 = report.studies.iter().map(|s| s.bytes).sum();
     let _ = writeln!(
         out,

@@ -1,6 +1,6 @@
 //! The clinic, the hub, the archive, and what lies between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +100,17 @@ impl World {
         self.air.link(SITE, |link| link.is_up(now)).unwrap_or(false)
     }
 
+    /// Why the hub keeps instances for a person, and how many.
+    async fn parked(&self) -> Result<BTreeMap<String, usize>, Failure> {
+        let parked = self.receiver.handle().command(Command::Parked {}).await?;
+        let mut reasons = BTreeMap::new();
+        for item in parked.as_array().into_iter().flatten() {
+            let reason = item["reason"].as_str().unwrap_or_default().to_owned();
+            *reasons.entry(reason).or_default() += 1;
+        }
+        Ok(reasons)
+    }
+
     /// Compares what the archive holds with what was handed in, and stops both daemons.
     pub(super) async fn finish(
         self,
@@ -109,6 +120,7 @@ impl World {
     ) -> Result<Report, Failure> {
         let took = self.start.elapsed();
         let there = archived(&self.pacs, spoil);
+        let parked = self.parked().await?;
         let studies = script.studies.iter().enumerate().map(|(index, given)| {
             let times = timeline.studies.get(index);
             outcome(given, times, &there)
@@ -120,6 +132,7 @@ impl World {
             wire_up: self.wire(Direction::Up),
             wire_down: self.wire(Direction::Down),
             outages: self.outages(now),
+            parked,
             took,
         };
         self.sender.stop().await?;
