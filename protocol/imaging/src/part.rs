@@ -1,6 +1,5 @@
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use thiserror::Error;
 
@@ -97,21 +96,16 @@ pub enum Level {
 
 /// Links up to this many bits a second are fed by one core at `mid`, proof included.
 const MID_FEEDS: u64 = 10_000_000;
-/// The same at `best`.
-const BEST_FEEDS: u64 = 4_000_000;
-/// Work ahead of the link, in its own time, from which on the core would only wait.
-const AHEAD: Duration = Duration::from_secs(20);
 
 impl Level {
-    /// The level that holds a link of so many bits a second up by nothing: `mid`, `fast` when the
-    /// link takes more than one core packs, `best` while sealed bytes already lie ready for
-    /// `ahead` of the link's time, so that computing more costs nobody any.
+    /// The level that one core packs at without holding a link of so many bits a second up, by
+    /// what is known beforehand: `mid`, `fast` on rich links.
     #[must_use]
-    pub fn for_link(bits_per_s: Option<u64>, ahead: Duration) -> Self {
-        match bits_per_s {
-            Some(MID_FEEDS..) if ahead < AHEAD => Self::Fast,
-            Some(0..=BEST_FEEDS) if ahead >= AHEAD => Self::Best,
-            _ => Self::Mid,
+    pub fn for_link(bits_per_s: u64) -> Self {
+        if bits_per_s > MID_FEEDS {
+            Self::Fast
+        } else {
+            Self::Mid
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Estimate {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// How much computing a byte on the link is worth; auto: what the daemon takes by itself
+    /// How much computing a byte on the link is worth; auto: mid, or fast on a rich link
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     level: Choice,
 
@@ -106,7 +106,7 @@ impl Estimate {
             Choice::Fast => Level::Fast,
             Choice::Mid => Level::Mid,
             Choice::Best => Level::Best,
-            Choice::Auto => Level::for_link(Some(self.rate.saturating_mul(1000)), Duration::ZERO),
+            Choice::Auto => Level::for_link(self.rate.saturating_mul(1000)),
         }
     }
 
