@@ -275,7 +275,13 @@ impl Engine {
 
     /// An instance cannot go on in its segment.
     fn abandon(&mut self, study: StudyId, order: u64, place: Place) {
-        tracing::error!(study = %study.short(), order, ?place, "packing an instance was given up");
+        let study_name = study.short();
+        match &place {
+            Place::Lost(why) => {
+                tracing::error!(study = %study_name, order, why, "packing an instance was given up");
+            }
+            _ => tracing::warn!(study = %study_name, order, "packing an instance begins anew"),
+        }
         if let Some(open) = self
             .tables
             .studies
