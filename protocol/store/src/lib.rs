@@ -18,6 +18,8 @@ mod index;
 mod limits;
 mod log;
 mod mem;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 mod pack;
 mod preamble;
 mod real;

@@ -5,6 +5,7 @@ use karez_protocol::id::PeerId;
 use karez_protocol::resume::What;
 use karez_protocol::wire::{Frame, HEAD_OF_FRAME, Hello};
 use karez_quic::{Close, Lane, code};
+use karez_store::Kind;
 use tracing::{debug, info, warn};
 
 use super::clinic::Live;
@@ -135,8 +136,7 @@ impl Engine {
             _ => None,
         };
         if let Some((segment, serial, length)) = chunk {
-            let held = clinic.sink.have(segment);
-            let here = held.is_some_and(|have| have.chunks().contains(serial))
+            let here = self.store.contains(segment, Kind::Chunk, serial)
                 || self.writing.contains_key(&(segment, What::Chunk(serial)));
             if here {
                 *self.resent.entry(peer).or_default() += length;

@@ -184,6 +184,10 @@ impl Engine {
                 );
             }
         }
+        #[cfg(feature = "mutants")]
+        if karez_store::mutant::is_on(karez_store::mutant::Mutant::Forgetful) {
+            return;
+        }
         for token in self.store.held(segment, Kind::Chunk) {
             sink.restore_chunk(token);
         }

@@ -163,6 +163,11 @@ impl Worker {
         if self.report(job, News::Sending(to.name.clone())).await != Outcome::Through {
             return Err(Stop::Engine);
         }
+        #[cfg(feature = "mutants")]
+        if karez_store::mutant::is_on(karez_store::mutant::Mutant::LedgerFirst) {
+            let news = News::Stored(to.name.clone(), Proof::Status, None);
+            self.report(job, news).await;
+        }
         match self.send(job, to, &item, kept).await {
             Err(Stop::Target(TargetError::There(_))) if standing == Standing::Ours => {
                 Ok((Proof::Query, None))
