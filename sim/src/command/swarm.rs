@@ -23,6 +23,10 @@ pub(super) struct Swarm {
     /// Write a failing plan, cut small, into this folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Switch a bug on that must be caught: ack-before-sync, forgetful or ledger-first.
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "BUG")]
+    mutant: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -32,6 +36,10 @@ pub(super) struct Replay {
 }
 
 pub(super) fn run(arguments: &Swarm) -> Result<(), Failure> {
+    #[cfg(feature = "mutants")]
+    if let Some(name) = &arguments.mutant {
+        switch_on(name)?;
+    }
     if let Some(path) = &arguments.plan {
         return judge(&path.display().to_string(), &play(&read(path)?, false));
     }
@@ -75,6 +83,18 @@ pub(super) fn replay(arguments: &Replay) -> Result<(), Failure> {
         Err(_) => read(Path::new(&arguments.what))?,
     };
     judge(&arguments.what, &play(&plan, true))
+}
+
+#[cfg(feature = "mutants")]
+fn switch_on(name: &str) -> Result<(), Failure> {
+    use karez_store::mutant::Mutant;
+    karez_store::mutant::switch_on(match name {
+        "ack-before-sync" => Mutant::AckBeforeSync,
+        "forgetful" => Mutant::Forgetful,
+        "ledger-first" => Mutant::LedgerFirst,
+        _ => return Err(Failure::usage(&format!("there is no bug `{name}`"))),
+    });
+    Ok(())
 }
 
 fn judge(what: &str, verdict: &Verdict) -> Result<(), Failure> {

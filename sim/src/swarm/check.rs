@@ -5,6 +5,9 @@ use karez_sender::Handle;
 
 use super::play::World;
 
+/// What may be sent again after a cut.
+const IN_FLIGHT: u64 = 128 * 1024;
+
 impl World {
     /// What must hold at every moment.
     pub(super) async fn check(&mut self) {
@@ -46,6 +49,28 @@ impl World {
                     "image {order} of clinic {index} is called stored and is not at the archive"
                 ));
             }
+        }
+    }
+
+    /// What is sent again is bounded by what was in flight at each cut and each kill; rot and the
+    /// time of a full disk aside.
+    pub(super) async fn check_resent(&mut self) {
+        let Ok(clinics) = self.hub.ask(Command::Clinics {}).await else {
+            return;
+        };
+        let clinics = clinics.as_array().map_or(&[][..], Vec::as_slice);
+        let resent: u64 = clinics
+            .iter()
+            .filter_map(|c| c["resent_bytes"].as_u64())
+            .sum();
+        let connections = self.connections();
+        let most = (connections + self.kills + 1) * IN_FLIGHT;
+        self.ear.say(&format!("== resent {resent}, at most {most}"));
+        if resent > most {
+            self.break_with(format!(
+                "{resent} bytes were sent again over {connections} connections and {} kills",
+                self.kills
+            ));
         }
     }
 

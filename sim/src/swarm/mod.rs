@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `plan` | what is drawn, and how it is written down |
 //! | `play` | a plan played on the shipped daemons |
+//! | `befall` | what events do to machines |
 //! | `check` | what must hold |
 //! | `shrink` | a failing plan cut smaller |
 
+mod befall;
 mod check;
 mod log;
 mod plan;

@@ -1,28 +1,25 @@
 //! A plan played on the shipped daemons.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use karez_dimse::Status;
 use karez_dimse::stub::Behaviour;
 use karez_host::Failure;
-use karez_protocol::priority::Class;
 use karez_receiver::{Command, command::Decision};
 use karez_sender::{Handle, Sender, Work};
-use karez_store::{Disk, EntryKind, Fault, MemDisk};
+use karez_store::Fault;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Verdict;
 use super::log::Ear;
-use super::plan::{Event, Misdeed, Plan, Who};
+use super::plan::{Event, Plan, Who};
 use crate::calendar::{Place, SiteCalendar};
 use crate::link::Link;
-use crate::run::clinic::{Clinic, give};
+use crate::run::Model;
+use crate::run::clinic::Clinic;
 use crate::run::hub::Hub;
-use crate::run::{Model, Opaque};
 use crate::seed::Seed;
 use crate::workload;
 use crate::world::Air;
@@ -34,37 +31,35 @@ const PATIENCE: Duration = Duration::from_secs(3 * 86_400);
 /// How often a healed world is looked at.
 const LOOK: Duration = Duration::from_secs(60);
 /// A modality tries again after so long.
-const RETRY: Duration = Duration::from_secs(20);
-/// A fault of the disk is followed by the end of the power.
-const DYING: Duration = Duration::from_secs(2);
+pub(super) const RETRY: Duration = Duration::from_secs(20);
 /// Broken rules that are kept.
 const KEPT: usize = 8;
 
 /// A world that is played.
 pub(super) struct World {
-    seed: Seed,
+    pub(super) seed: Seed,
     start: Instant,
     pub(super) ear: Ear,
-    air: Air,
+    pub(super) air: Air,
     pub(super) hub: Hub,
     pub(super) nodes: Vec<Node>,
     pub(super) model: Model,
     /// By clinic and study: its index in the model.
-    studies: BTreeMap<(usize, u64), usize>,
+    pub(super) studies: BTreeMap<(usize, u64), usize>,
     broken: Vec<String>,
-    tasks: JoinSet<()>,
-    kills: u64,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) kills: u64,
 }
 
 /// A clinic that may be off.
 pub(super) struct Node {
-    clinic: Arc<Clinic>,
-    sender: Option<Sender>,
+    pub(super) clinic: Arc<Clinic>,
+    pub(super) sender: Option<Sender>,
 }
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     Event(Event),
     Power(Who),
     Cut(Who, u64),
@@ -234,156 +229,6 @@ impl World {
         Vec::new()
     }
 
-    fn event(&mut self, event: Event) -> Vec<(Duration, Step)> {
-        let after = |ms: u64, step| vec![(Duration::from_millis(ms), step)];
-        match event {
-            Event::HandIn {
-                clinic,
-                study,
-                number,
-                bytes,
-                class,
-            } => {
-                self.hand_in((clinic, study, number), bytes, class);
-            }
-            Event::Kill { who, off_ms } => return self.cut(who, off_ms),
-            Event::KillAtCall { who, calls, off_ms } => {
-                if let Some(disk) = self.disk(who) {
-                    disk.kill_at_call(calls.max(1));
-                }
-                return vec![(DYING, Step::Cut(who, off_ms))];
-            }
-            Event::DiskFault { who, calls } => {
-                if let Some(disk) = self.disk(who) {
-                    disk.fail_at(calls.max(1), Fault::Io, false);
-                }
-            }
-            Event::DiskFull { who, for_ms } => {
-                if let Some(disk) = self.disk(who) {
-                    let used = disk.space(Path::new("/")).map_or(0, |s| s.total - s.free);
-                    disk.set_capacity(Some(used + 20_000));
-                    return after(for_ms, Step::Room(who));
-                }
-            }
-            Event::RotAtHub { pick, bit } => self.rot(pick, bit),
-            Event::Clock { clinic, off_s } => {
-                if let Some(node) = self.nodes.get(clinic) {
-                    node.clinic.machine.set_clock_off(off_s);
-                }
-            }
-            // It is in the line's calendar.
-            Event::LineDown { .. } => {}
-            Event::Archive { how, for_ms } => {
-                let all = self.model.state().uids();
-                self.hub.pacs.behave(|b| *b = misbehave(how, all));
-                return after(for_ms, Step::Archive);
-            }
-        }
-        Vec::new()
-    }
-
-    fn disk(&self, who: Who) -> Option<MemDisk> {
-        match who {
-            Who::Hub => Some(self.hub.machine.disk().clone()),
-            Who::Clinic(index) => Some(self.nodes.get(index)?.clinic.machine.disk().clone()),
-        }
-    }
-
-    /// The power goes; it comes back by itself. A machine that is off comes back when it was to,
-    /// with a disk that works again.
-    fn cut(&mut self, who: Who, off_ms: u64) -> Vec<(Duration, Step)> {
-        self.kills += 1;
-        let torn = self.seed.child("torn").nth(self.kills).dice().bits();
-        let was_on = match who {
-            Who::Hub => {
-                let was_on = self.hub.handle().is_some();
-                self.hub.kill(torn);
-                was_on
-            }
-            Who::Clinic(index) => self.nodes.get_mut(index).is_some_and(|node| {
-                node.clinic.kill(self.kills);
-                node.sender.take().is_some()
-            }),
-        };
-        match was_on {
-            true => vec![(Duration::from_millis(off_ms.max(1000)), Step::Power(who))],
-            false => Vec::new(),
-        }
-    }
-
-    /// The power is back. What does not start tries again, as under a service manager.
-    async fn power(&mut self, who: Who) -> Vec<(Duration, Step)> {
-        let started = match who {
-            Who::Hub => self.hub.start().await,
-            Who::Clinic(index) => match self.nodes.get_mut(index) {
-                Some(node) => node.start(),
-                None => Ok(()),
-            },
-        };
-        match started {
-            Ok(()) => Vec::new(),
-            Err(failure) => {
-                self.ear.say(&format!("== does not start: {failure}"));
-                vec![(RETRY, Step::Power(who))]
-            }
-        }
-    }
-
-    /// Lets a modality hand an instance in until it is taken.
-    fn hand_in(&mut self, (clinic, study, number): (usize, u64, u64), bytes: u64, class: u8) {
-        let (Some(node), Some(known)) = (
-            self.nodes.get(clinic),
-            self.studies.get(&(clinic, study)).copied(),
-        ) else {
-            return;
-        };
-        let seed = self.seed.child("study").nth(clinic as u64).nth(study);
-        let made = Opaque::new(seed, number, bytes);
-        let (window, model, air) = (
-            node.clinic.window.clone(),
-            self.model.clone(),
-            self.air.clone(),
-        );
-        let class = match class {
-            0 => Class::Stat,
-            1 => Class::Urgent,
-            2 => Class::Routine,
-            _ => Class::Bulk,
-        };
-        self.tasks.spawn(async move {
-            let length = made.file.len() as u64;
-            model
-                .state()
-                .offered(known, &made.uid, made.fingerprint, length);
-            loop {
-                let handle = window.lock().ok().and_then(|handle| handle.clone());
-                if let Some(handle) = handle
-                    && let Ok(ticket) = give(&handle, &made.file, class).await
-                {
-                    let now = air.elapsed();
-                    return model.state().accepted(now, &made.uid, ticket.order);
-                }
-                sleep(RETRY).await;
-            }
-        });
-    }
-
-    /// A bit of one of the hub's packs rots.
-    fn rot(&self, pick: u64, bit: u64) {
-        let disk = self.hub.machine.disk();
-        let mut packs = Vec::new();
-        packs_below(disk, Path::new("/hub"), &mut packs);
-        let picked = pick.checked_rem(packs.len() as u64).unwrap_or(0);
-        let Some(path) = usize::try_from(picked).ok().and_then(|n| packs.get(n)) else {
-            return;
-        };
-        let length = disk.len(path).ok().flatten().unwrap_or(0);
-        if let Some(bit) = bit.checked_rem(length * 8) {
-            // An empty pack has no bit.
-            let _ = disk.rot(path, bit);
-        }
-    }
-
     /// Ends every fault and demands that everything arrives.
     async fn heal(&mut self) {
         self.ear.say("== healed");
@@ -404,6 +249,7 @@ impl World {
                 && self.tasks.is_empty()
                 && self.is_complete().await
             {
+                self.check_resent().await;
                 return self.check().await;
             }
             self.release_parked().await;
@@ -428,6 +274,15 @@ impl World {
             // What cannot be tried again is named in the end.
             let _ = self.hub.ask(retry).await;
         }
+    }
+
+    /// Connections of all clinics whose handshake came through.
+    pub(super) fn connections(&self) -> u64 {
+        let of = |node: &Node| {
+            self.air
+                .meter(node.clinic.site, |meter| meter.connections())
+        };
+        self.nodes.iter().map(of).sum()
     }
 
     pub(super) fn break_with(&mut self, what: String) {
@@ -458,36 +313,12 @@ impl Node {
         self.sender.as_ref().map(Sender::handle)
     }
 
-    fn start(&mut self) -> Result<(), Failure> {
+    pub(super) fn start(&mut self) -> Result<(), Failure> {
         if self.sender.is_none() {
             let sender = self.clinic.start(Work::All)?;
             self.clinic.show(Some(sender.handle()));
             self.sender = Some(sender);
         }
         Ok(())
-    }
-}
-
-fn misbehave(how: Misdeed, all: Vec<karez_dimse::Uid>) -> Behaviour {
-    let mut b = Behaviour::default();
-    match how {
-        Misdeed::Down => b.down = true,
-        Misdeed::Slow => b.delay = Duration::from_secs(10),
-        Misdeed::Full => b.answer = Some(Status::OUT_OF_RESOURCES),
-        Misdeed::Refuses => b.answer = Some(Status::CANNOT_UNDERSTAND),
-        Misdeed::CutsBeforeAnswer => b.cut_before_answer = all.into_iter().collect(),
-        Misdeed::Aborts => b.abort_on = all.into_iter().collect(),
-    }
-    b
-}
-
-fn packs_below(disk: &MemDisk, dir: &Path, into: &mut Vec<PathBuf>) {
-    for entry in disk.entries(dir).unwrap_or_default() {
-        let path = dir.join(&entry.name);
-        if entry.kind == EntryKind::Directory {
-            packs_below(disk, &path, into);
-        } else if path.extension().is_some_and(|e| e == "pack") {
-            into.push(path);
-        }
     }
 }

@@ -88,6 +88,8 @@ impl Air {
         self.with(|state| {
             state.start = Instant::now();
             state.sites.clear();
+            state.due.clear();
+            state.due_of.clear();
             state.meters.clear();
         });
     }

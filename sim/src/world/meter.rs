@@ -6,7 +6,9 @@ use std::time::Duration;
 const DATA: usize = 600;
 /// QUIC's long headers (RFC 9000, 17.2): handshakes.
 const LONG: u8 = 0x80;
-/// Of a long header's type bits, those of a handshake packet.
+/// A long header's type bits, and those of two types.
+const KIND: u8 = 0x30;
+const INITIAL: u8 = 0x00;
 const HANDSHAKE: u8 = 0x20;
 
 /// Counts a site's packets at the hub.
@@ -41,7 +43,7 @@ impl Meter {
             return;
         };
         if first & LONG != 0 {
-            self.handshake(first, packet);
+            self.handshake(packet);
         } else if packet.len() > DATA
             && let Some(since) = self.waiting_since.take()
         {
@@ -49,19 +51,61 @@ impl Meter {
         }
     }
 
-    /// Behind type and version stands the connection's name, its length first.
-    fn handshake(&mut self, first: u8, packet: &[u8]) {
-        let name = packet
-            .get(5)
-            .and_then(|length| packet.get(6..6 + usize::from(*length)));
-        let Some(name) = name.filter(|_| first & 0x30 == HANDSHAKE) else {
-            return;
-        };
-        if name != self.connection {
-            self.connection = name.to_vec();
-            self.connections += 1;
+    /// Looks for a handshake packet, which often rides behind another in one datagram.
+    fn handshake(&mut self, mut datagram: &[u8]) {
+        while let Some(long) = Long::read(datagram) {
+            if long.kind == HANDSHAKE && long.to != self.connection {
+                self.connection = long.to.to_vec();
+                self.connections += 1;
+            }
+            datagram = long.behind;
         }
     }
+}
+
+/// A packet with a long header (RFC 9000, 17.2).
+struct Long<'a> {
+    kind: u8,
+    /// The connection id that it goes to.
+    to: &'a [u8],
+    /// What follows it in the datagram.
+    behind: &'a [u8],
+}
+
+impl<'a> Long<'a> {
+    fn read(datagram: &'a [u8]) -> Option<Self> {
+        let first = *datagram.first().filter(|first| **first & LONG != 0)?;
+        let kind = first & KIND;
+        let (to, rest) = sized(datagram.get(5..)?)?;
+        let (_, rest) = sized(rest)?;
+        let rest = match kind {
+            INITIAL => {
+                let (token, rest) = varint(rest)?;
+                rest.get(token..)?
+            }
+            HANDSHAKE => rest,
+            _ => return None,
+        };
+        let (length, rest) = varint(rest)?;
+        let behind = rest.get(length..)?;
+        Some(Self { kind, to, behind })
+    }
+}
+
+/// A byte of length, and so many bytes.
+fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(*length))
+}
+
+/// RFC 9000, 16.
+fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let first = *bytes.first()?;
+    let length = 1_usize << (first >> 6);
+    let (number, rest) = bytes.split_at_checked(length)?;
+    let number = number.iter().skip(1);
+    let value = number.fold(u64::from(first & 0x3f), |n, b| n << 8 | u64::from(*b));
+    Some((usize::try_from(value).ok()?, rest))
 }
 
 #[cfg(test)]
@@ -84,11 +128,13 @@ mod tests {
     fn a_connection_counts_once_and_its_handshake_is_no_data() {
         let mut meter = Meter::default();
         meter.link_up(SECOND);
-        let mut packet = vec![0xe3, 0, 0, 0, 1, 4, 9, 9, 9, 9];
-        packet.resize(1200, 0);
+        // An initial packet of 3 bytes without a token, and a handshake packet behind it.
+        let mut packet = vec![0xc3, 0, 0, 0, 1, 1, 5, 0, 0, 3, 7, 7, 7];
+        packet.extend([0xe3, 0, 0, 0, 1, 4, 9, 9, 9, 9, 0, 0x44, 0x00]);
+        packet.resize(packet.len() + 0x400, 0);
         meter.arrived(SECOND, &packet);
         meter.arrived(SECOND, &packet);
-        packet[6] = 8;
+        packet[19] = 8;
         meter.arrived(SECOND, &packet);
         assert_eq!((meter.connections(), meter.resumes().len()), (2, 0));
     }
