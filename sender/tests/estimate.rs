@@ -88,7 +88,7 @@ fn people_get_a_table_with_the_time_on_the_link() {
     let output = estimate(&["--rate", "1"], folder.path());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains("on the link") && text.contains("gray") && text.contains("all"),
+        text.contains("on the link") && text.contains("unpack MB/s") && text.contains("all"),
         "{text}"
     );
 }
