@@ -1,6 +1,7 @@
 //! Nothing that comes from outside makes a decoder panic, hang, or break its word: the committed
 //! corpora, and damaged copies of them.
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a test fails by panicking, and says what it measured"

@@ -13,7 +13,7 @@ const TAG: u64 = 16;
 /// The random number before a sealed record.
 const RECORD_RANDOM: u64 = 8;
 
-/// Adds up one instance's chunks and records, as [`Sealer`](super::Sealer) would make them.
+/// Adds up one instance's chunks and records, as the sealer would make them.
 pub struct SealedSize {
     body: RecordBody,
     bytes: u64,

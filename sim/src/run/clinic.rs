@@ -190,6 +190,11 @@ impl Clinic {
         *self.window() = handle;
     }
 
+    /// The running sender, if one runs now.
+    pub(crate) fn running(&self) -> Option<Handle> {
+        self.window().clone()
+    }
+
     fn set_clock(&self, calendar: &SiteCalendar, at: Duration) {
         let boot = calendar.boots.iter().find(|boot| boot.at == at);
         match boot.map(|boot| boot.clock) {

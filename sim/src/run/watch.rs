@@ -1,6 +1,5 @@
 //! Looks at a running world at even distances, and sums up.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use karez_sender::{Handle, Progress};
@@ -52,10 +51,7 @@ impl Watch {
     pub(super) async fn look(&mut self, world: &World<'_>) {
         for (clinic, site) in world.clinics.iter().zip(&mut self.sites) {
             site.sample(world, clinic.index);
-            let window = clinic.window.lock().unwrap_or_else(PoisonError::into_inner);
-            let handle = window.clone();
-            drop(window);
-            if let Some(handle) = handle {
+            if let Some(handle) = clinic.running() {
                 site.progress(world, clinic.index, &handle).await;
             }
         }
@@ -95,7 +91,7 @@ impl Watch {
             hash.update(
                 world
                     .air
-                    .link(id, |l| l.trace_hash())
+                    .link(id, crate::link::Link::trace_hash)
                     .unwrap_or_default()
                     .as_bytes(),
             );

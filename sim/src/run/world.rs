@@ -1,7 +1,7 @@
 //! A world put together, run to its end, and looked at.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use karez_host::Failure;
@@ -142,9 +142,7 @@ impl<'a> World<'a> {
         let mut counts = self.model.state().instances();
         for clinic in &self.clinics {
             let owed = self.model.state().owed(clinic.index);
-            let window = clinic.window.lock().unwrap_or_else(PoisonError::into_inner);
-            let running = window.clone();
-            drop(window);
+            let running = clinic.running();
             let started = match &running {
                 Some(_) => None,
                 None => Some(clinic.start(Work::Accept)?),

@@ -295,7 +295,7 @@ impl World {
     fn verdict(self) -> Verdict {
         let mut hash = blake3::Hasher::new();
         for node in &self.nodes {
-            let trace = self.air.link(node.clinic.site, |link| link.trace_hash());
+            let trace = self.air.link(node.clinic.site, Link::trace_hash);
             hash.update(trace.unwrap_or_default().as_bytes());
         }
         let model = self.model.state();

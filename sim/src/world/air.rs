@@ -12,7 +12,7 @@ use std::time::Duration;
 use karez_quic::net::{AsyncUdpSocket, RecvMeta, Transmit, UdpPoller};
 use tokio::time::Instant;
 
-use super::inbox::Inbox;
+use super::inbox::{Always, Inbox};
 use super::meter::Meter;
 use crate::link::{Delivery, Direction, Endpoint, Flow, Link, Protocol, Way};
 
