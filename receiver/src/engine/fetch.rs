@@ -1,6 +1,9 @@
 //! Stored bytes for workers, and what becomes of rot.
 
+use std::collections::BTreeSet;
+
 use karez_protocol::id::{Epoch, PeerId, SegmentId};
+use karez_protocol::manifest::Receipt;
 use karez_protocol::wire::Frame;
 use karez_store::Error;
 use tracing::warn;
@@ -54,18 +57,38 @@ impl Engine {
                 segment = segment.short(),
                 "stored bytes have rotted: they are asked for again"
             );
+            let mut to_tell = self.unsaid(peer);
+            to_tell.insert(segment);
             let epoch = self.draw_epoch();
             self.restore_clinic(peer, epoch);
             let now = self.moment();
             if let Some(clinic) = self.clinics.get_mut(&peer) {
                 // As if the clinic had asked: it hears what is held, and by which memory.
-                let told = clinic.sink.handle_frame(now, Frame::Ask(vec![segment]));
-                if let Err(error) = told {
-                    warn!(%error, "what is left of a segment cannot be told");
+                for segment in to_tell {
+                    let told = clinic.sink.handle_frame(now, Frame::Ask(vec![segment]));
+                    if let Err(error) = told {
+                        warn!(%error, "what is left of a segment cannot be told");
+                    }
                 }
                 clinic.sink.ask_for_open();
             }
         }
+    }
+
+    /// The segments of receipts that a sink has not yet said: they would go down with it.
+    fn unsaid(&mut self, peer: PeerId) -> BTreeSet<SegmentId> {
+        let mut segments = BTreeSet::new();
+        let Some(clinic) = self.clinics.get_mut(&peer) else {
+            return segments;
+        };
+        while let Some(frame) = clinic.sink.poll_transmit() {
+            if let Frame::Receipt(signed) = frame
+                && let Ok(receipt) = Receipt::read(&self.keys.me, &peer, &signed)
+            {
+                segments.extend(receipt.records.iter().map(|named| named.segment));
+            }
+        }
+        segments
     }
 
     pub(super) fn draw_epoch(&self) -> Epoch {
