@@ -193,7 +193,10 @@ fn a_drawn_world_is_the_same_again() {
 
 #[test]
 fn every_plan_that_once_failed_holds() {
-    let plans = [include_str!("plans/disk-fault-while-packing.json")];
+    let plans = [
+        include_str!("plans/rot-while-receipts-wait.json"),
+        include_str!("plans/disk-fault-while-packing.json"),
+    ];
     for text in plans {
         let plan: Plan = serde_json::from_str(text).unwrap();
         let verdict = play(&plan, false);

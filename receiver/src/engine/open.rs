@@ -128,7 +128,9 @@ impl Engine {
         }
         let receipts = self.registry.receipts.get(&peer);
         let receipts = receipts.into_iter().flat_map(BTreeMap::values).flatten();
-        let mut attested: BTreeMap<SegmentId, super::receipts::Attested> = BTreeMap::new();
+        // What was said to be said and is not durable yet stays to be said.
+        let before = self.clinics.get_mut(&peer).map(|c| &mut c.attested);
+        let mut attested = before.map(std::mem::take).unwrap_or_default();
         for (receipt, signed) in receipts {
             sink.keep_receipt(receipt, signed);
             for named in &receipt.records {
