@@ -213,11 +213,14 @@ mod tests {
     #[test]
     fn questions_grow_rare_but_not_too_rare_and_differ_between_clinics() {
         let secs = Duration::from_secs;
-        assert_eq!(interval(secs(0), false, 0.5), Duration::from_millis(500));
-        assert_eq!(interval(secs(100), false, 0.5), secs(5));
-        assert_eq!(interval(secs(10_000_000), false, 0.5), secs(20));
-        assert_eq!(interval(secs(10_000_000), true, 0.5), secs(2));
+        assert_eq!(interval(secs(0), false, 1.0), Duration::from_millis(500));
+        assert_eq!(interval(secs(100), false, 1.0), secs(5));
         assert_eq!(interval(secs(100), false, 0.0), secs(5).mul_f64(0.75));
-        assert_eq!(interval(secs(100), false, 1.0), secs(5).mul_f64(1.25));
+        assert_eq!(interval(secs(10_000_000), false, 0.0), secs(20));
+        assert_eq!(
+            interval(secs(10_000_000), false, 1.0),
+            secs(20).mul_f64(1.125)
+        );
+        assert_eq!(interval(secs(10_000_000), true, 1.0), secs(2));
     }
 }
