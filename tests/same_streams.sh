@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The image codec must write the same streams whatever it was built with: builds it without
 # optimisation, with it, for this processor, and with fused multiply-add, each in a target folder of
-# its own, packs made pictures (and the files given, a few small ones) with each, and compares.
+# its own, lets each prove its known answers, packs the files given (a few small ones: the build without
+# optimisation is slow) with each, and compares.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
