@@ -187,8 +187,9 @@ mod tests {
         fn one_wrong_character_is_noticed(at in 7_usize..110, by in 1_u8..32) {
             let line = invitation(&["192.0.2.1:4433"]).to_line().unwrap();
             let mut bytes = line.into_bytes();
+            // A dash stands after every sixth digit: the one behind it is a digit.
             let at = at.min(bytes.len() - 2);
-            prop_assume!(bytes[at] != b'-');
+            let at = at + usize::from(bytes[at] == b'-');
             let value = crockford::value(bytes[at]).unwrap();
             bytes[at] = crockford::digit(u64::from((value + by) % 32)) as u8;
             let wrong = String::from_utf8(bytes).unwrap();
