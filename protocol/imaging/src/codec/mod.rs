@@ -11,6 +11,7 @@ mod map;
 mod model;
 mod range;
 mod samples;
+mod scan;
 mod varint;
 mod words;
 

@@ -1,114 +1,18 @@
 //! Huffman codes of coefficients (T.81 annex F), read and written.
+use super::super::scan::{Codes, Reader, Writer};
 use super::jpeg::{Block, VALUE_MAX, ZIGZAG};
 
-/// A Huffman table.
-#[derive(Clone)]
-pub(super) struct Codes {
-    /// Code and length by symbol.
-    codes: Vec<(u32, u32)>,
-    /// By length: the first code, how many, the place of its first symbol.
-    lengths: [(u32, u32, usize); 17],
-    symbols: Vec<u8>,
-}
+/// Bits of a coefficient.
+const SIZE_MAX: u32 = 12;
 
-impl Codes {
-    pub(super) fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
-        let counts = bytes.get(..16)?;
-        let total = counts.iter().map(|&n| usize::from(n)).sum::<usize>();
-        let symbols = bytes.get(16..16 + total)?.to_vec();
-        let mut table = Self {
-            codes: vec![(0, 0); 256],
-            lengths: [(0, 0, 0); 17],
-            symbols,
-        };
-        let (mut code, mut place) = (0u32, 0);
-        for (len, &count) in (1..).zip(counts) {
-            table.lengths[len] = (code, u32::from(count), place);
-            for _ in 0..count {
-                let symbol = usize::from(*table.symbols.get(place)?);
-                table.codes[symbol] = (code, len as u32);
-                code += 1;
-                place += 1;
-            }
-            if code > 1 << len {
-                return None;
-            }
-            code <<= 1;
-        }
-        Some((table, 16 + total))
-    }
-}
-
-pub(super) struct Reader<'a> {
-    from: &'a [u8],
-    at: usize,
-    bits: u32,
-    count: u32,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(from: &'a [u8]) -> Self {
-        Self {
-            from,
-            at: 0,
-            bits: 0,
-            count: 0,
-        }
-    }
-
-    /// Bytes read.
-    pub(super) fn at(&self) -> usize {
-        self.at
-    }
-
-    #[inline]
-    fn bit(&mut self) -> Option<u32> {
-        if self.count == 0 {
-            let byte = *self.from.get(self.at)?;
-            self.at += 1;
-            if byte == 0xFF {
-                if *self.from.get(self.at)? != 0 {
-                    return None;
-                }
-                self.at += 1;
-            }
-            self.bits = u32::from(byte);
-            self.count = 8;
-        }
-        self.count -= 1;
-        Some(self.bits >> self.count & 1)
-    }
-
-    #[inline]
-    fn symbol(&mut self, table: &Codes) -> Option<u8> {
-        let mut code = 0;
-        for &(first, count, place) in &table.lengths[1..] {
-            code = code << 1 | self.bit()?;
-            if code >= first && code - first < count {
-                return table.symbols.get(place + (code - first) as usize).copied();
-            }
-        }
-        None
-    }
-
-    /// A value of so many bits (T.81 F.1.2.1.1).
+impl Reader<'_> {
+    /// A coefficient of so many bits.
     fn value(&mut self, size: u8) -> Option<i32> {
-        if size == 0 {
-            return Some(0);
+        match u32::from(size) {
+            0 => Some(0),
+            size @ 1..=SIZE_MAX => self.signed(size),
+            _ => None,
         }
-        if size > 12 {
-            return None;
-        }
-        let mut value = 0;
-        for _ in 0..size {
-            value = value << 1 | self.bit()? as i32;
-        }
-        let negative = value < 1 << (size - 1);
-        Some(if negative {
-            value - (1 << size) + 1
-        } else {
-            value
-        })
     }
 
     pub(super) fn block(
@@ -141,40 +45,13 @@ impl<'a> Reader<'a> {
         }
         Some(())
     }
-
-    pub(super) fn restart(&mut self, marker: u8) -> Option<()> {
-        self.count = 0;
-        let found = self.from.get(self.at..self.at + 2)?;
-        self.at += 2;
-        (*found == [0xFF, 0xD0 + marker]).then_some(())
-    }
-}
-
-#[derive(Default)]
-pub(super) struct Writer {
-    out: Vec<u8>,
-    bits: u64,
-    count: u32,
 }
 
 impl Writer {
-    fn put(&mut self, value: u32, count: u32) {
-        self.bits = self.bits << count | u64::from(value);
-        self.count += count;
-        while self.count >= 8 {
-            self.count -= 8;
-            let byte = (self.bits >> self.count) as u8;
-            self.out.push(byte);
-            if byte == 0xFF {
-                self.out.push(0);
-            }
-        }
-    }
-
     fn coded(&mut self, table: &Codes, run: u32, value: i32) -> Option<()> {
         let size = 32 - value.unsigned_abs().leading_zeros();
-        let (code, len) = *table.codes.get((run << 4 | size) as usize)?;
-        if len == 0 || size > 12 {
+        let (code, len) = table.code((run << 4 | size) as usize)?;
+        if size > SIZE_MAX {
             return None;
         }
         self.put(code, len);
@@ -210,21 +87,5 @@ impl Writer {
             self.coded(&codes[1], 0, 0)?;
         }
         Some(())
-    }
-
-    pub(super) fn restart(&mut self, marker: u8) {
-        self.align();
-        self.out.extend_from_slice(&[0xFF, 0xD0 + marker]);
-    }
-
-    /// The bytes, filled up with ones.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        self.align();
-        self.out
-    }
-
-    fn align(&mut self) {
-        let fill = (8 - self.count % 8) % 8;
-        self.put((1 << fill) - 1, fill);
     }
 }

@@ -1,7 +1,7 @@
 //! Sequential Huffman-coded DCT frames (ITU-T T.81, annexes B and F) of 8 bits and one scan:
 //! decoded to quantised coefficients, and encoded again with the same tables.
 
-use super::huffman::{Codes, Reader, Writer};
+use super::super::scan::{Codes, Reader, Writer, segments};
 
 /// One component's coefficients of a block, `u + 8 v` for frequencies across and down.
 pub(super) type Block = [i16; 64];
@@ -45,9 +45,6 @@ pub(super) struct Component {
 impl Header {
     /// Of the JPEG file at the start of `jpeg`, when it is one of these.
     pub(super) fn parse(jpeg: &[u8]) -> Option<Self> {
-        if jpeg.get(..2)? != [0xFF, 0xD8] {
-            return None;
-        }
         let mut header = Self {
             scan: 0,
             components: Vec::new(),
@@ -56,28 +53,18 @@ impl Header {
         };
         let mut codes: [[Option<Codes>; 4]; 2] = [const { [const { None }; 4] }; 2];
         let mut steps = [[1i64; 64]; 4];
-        let mut at = 2;
-        loop {
-            let head = jpeg.get(at..at + 4)?;
-            let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
-            let body = jpeg.get(at + 4..at + 2 + len)?;
-            at += 2 + len;
-            match head[..2] {
-                [0xFF, 0xC0 | 0xC1] => header.frame(body)?,
-                [0xFF, 0xC4] => read_codes(body, &mut codes)?,
-                [0xFF, 0xDB] => read_steps(body, &mut steps)?,
-                [0xFF, 0xDD] => {
-                    header.restart = usize::from(u16::from_be_bytes(body.try_into().ok()?));
-                }
-                [0xFF, 0xDA] => {
-                    header.scan = at;
-                    header.start(body, &codes, &steps)?;
-                    return Some(header);
-                }
-                [0xFF, 0xE0..=0xEF | 0xFE] => {}
+        header.scan = segments(jpeg, |marker, body| {
+            match marker {
+                0xC0 | 0xC1 => header.frame(body)?,
+                0xC4 => read_codes(body, &mut codes)?,
+                0xDB => read_steps(body, &mut steps)?,
+                0xDD => header.restart = usize::from(u16::from_be_bytes(body.try_into().ok()?)),
+                0xDA => header.start(body, &codes, &steps)?,
                 _ => return None,
             }
-        }
+            Some(())
+        })?;
+        Some(header)
     }
 
     fn frame(&mut self, body: &[u8]) -> Option<()> {

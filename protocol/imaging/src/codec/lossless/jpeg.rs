@@ -1,7 +1,11 @@
 //! JPEG lossless, Huffman coded (ITU-T T.81 process 14, annex H): one scan, components 1 x 1, no
 //! point transform. Decoded to samples, and encoded again with the same tables.
 
+use super::super::scan::{Codes, Reader, Writer, segments};
+
 const PIXELS_MAX: usize = 1 << 24;
+/// Categories of differences (T.81 H.1.2.2).
+const CATEGORY_MAX: u8 = 16;
 
 /// All that the scan's bytes depend on beside the samples.
 pub(super) struct Header {
@@ -14,53 +18,13 @@ pub(super) struct Header {
     predictor: u8,
     /// Rows per restart interval; 0 for none.
     restart: usize,
-    tables: Vec<Table>,
-}
-
-/// A Huffman table of difference categories.
-#[derive(Clone)]
-struct Table {
-    /// Code and length by category.
-    codes: [(u32, u32); 17],
-    /// By length: the first code, how many, the place of its first category.
-    lengths: [(u32, u32, usize); 17],
-    categories: Vec<u8>,
-}
-
-impl Table {
-    fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
-        let counts = bytes.get(..16)?;
-        let total = counts.iter().map(|&n| usize::from(n)).sum::<usize>();
-        let categories = bytes.get(16..16 + total)?.to_vec();
-        let mut table = Self {
-            codes: [(0, 0); 17],
-            lengths: [(0, 0, 0); 17],
-            categories,
-        };
-        let (mut code, mut place) = (0u32, 0);
-        for (len, &count) in (1..).zip(counts) {
-            table.lengths[len] = (code, u32::from(count), place);
-            for _ in 0..count {
-                let category = usize::from(*table.categories.get(place)?);
-                *table.codes.get_mut(category)? = (code, len as u32);
-                code += 1;
-                place += 1;
-            }
-            if code > 1 << len {
-                return None;
-            }
-            code <<= 1;
-        }
-        Some((table, 16 + total))
-    }
+    /// By component: the codes of difference categories.
+    tables: Vec<Codes>,
 }
 
 impl Header {
     /// Of the JPEG file at the start of `jpeg`, when it is one of these.
     pub(super) fn parse(jpeg: &[u8]) -> Option<Self> {
-        if jpeg.get(..2)? != [0xFF, 0xD8] {
-            return None;
-        }
         let mut header = Self {
             scan: 0,
             height: 0,
@@ -71,27 +35,19 @@ impl Header {
             restart: 0,
             tables: Vec::new(),
         };
-        let mut tables: [Option<Table>; 4] = [const { None }; 4];
+        let mut tables: [Option<Codes>; 4] = [const { None }; 4];
         let mut interval = 0;
-        let mut at = 2;
-        loop {
-            let head = jpeg.get(at..at + 4)?;
-            let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
-            let body = jpeg.get(at + 4..at + 2 + len)?;
-            at += 2 + len;
-            match head[..2] {
-                [0xFF, 0xC3] => header.frame(body)?,
-                [0xFF, 0xC4] => read_tables(body, &mut tables)?,
-                [0xFF, 0xDD] => interval = usize::from(u16::from_be_bytes(body.try_into().ok()?)),
-                [0xFF, 0xDA] => {
-                    header.scan = at;
-                    header.start(body, &tables, interval)?;
-                    return Some(header);
-                }
-                [0xFF, 0xE0..=0xEF | 0xFE] => {}
+        header.scan = segments(jpeg, |marker, body| {
+            match marker {
+                0xC3 => header.frame(body)?,
+                0xC4 => read_tables(body, &mut tables)?,
+                0xDD => interval = usize::from(u16::from_be_bytes(body.try_into().ok()?)),
+                0xDA => header.start(body, &tables, interval)?,
                 _ => return None,
             }
-        }
+            Some(())
+        })?;
+        Some(header)
     }
 
     fn frame(&mut self, body: &[u8]) -> Option<()> {
@@ -110,7 +66,7 @@ impl Header {
         (whole && plain && fits).then_some(())
     }
 
-    fn start(&mut self, body: &[u8], tables: &[Option<Table>; 4], interval: usize) -> Option<()> {
+    fn start(&mut self, body: &[u8], tables: &[Option<Codes>; 4], interval: usize) -> Option<()> {
         let n = self.components;
         if n == 0 || body.len() != 4 + 2 * n || usize::from(body[0]) != n {
             return None;
@@ -157,15 +113,11 @@ impl Header {
 
     /// The samples, interleaved, and the length of the scan.
     pub(super) fn decode(&self, jpeg: &[u8]) -> Option<(Vec<u16>, usize)> {
-        let mut bits = Reader {
-            from: jpeg.get(self.scan..)?,
-            at: 0,
-            bits: 0,
-            count: 0,
-        };
+        let scan = jpeg.get(self.scan..)?;
+        let mut bits = Reader::new(scan);
         let pixels = self.height * self.width;
         // A sample takes at least one bit.
-        if pixels * self.components > bits.from.len() * 8 {
+        if pixels * self.components > scan.len() * 8 {
             return None;
         }
         let mut samples = vec![0u16; pixels * self.components];
@@ -181,22 +133,16 @@ impl Header {
                 samples[pixel * self.components + component] = value as u16;
             }
         }
-        bits.align();
-        Some((samples, bits.at))
+        Some((samples, bits.at()))
     }
 
     /// The scan's bytes for these samples, filled up with ones.
     pub(super) fn encode(&self, samples: &[u16]) -> Option<Vec<u8>> {
-        let mut bits = Writer {
-            out: Vec::new(),
-            bits: 0,
-            count: 0,
-        };
+        let mut bits = Writer::default();
         let mut marker = 0;
         for pixel in 0..self.height * self.width {
             if self.restarts_before(pixel) {
-                bits.align();
-                bits.out.extend_from_slice(&[0xFF, 0xD0 + marker]);
+                bits.restart(marker);
                 marker = (marker + 1) & 7;
             }
             for (component, table) in self.tables.iter().enumerate() {
@@ -205,117 +151,43 @@ impl Header {
                 bits.difference(table, difference as i16)?;
             }
         }
-        bits.align();
-        Some(bits.out)
+        Some(bits.finish())
     }
 }
 
-fn read_tables(mut body: &[u8], tables: &mut [Option<Table>; 4]) -> Option<()> {
+fn read_tables(mut body: &[u8], tables: &mut [Option<Codes>; 4]) -> Option<()> {
     while let Some((&place, rest)) = body.split_first() {
-        let (table, len) = Table::parse(rest)?;
+        let (table, len) = Codes::parse(rest)?;
+        if table
+            .symbols
+            .iter()
+            .any(|category| *category > CATEGORY_MAX)
+        {
+            return None;
+        }
         *tables.get_mut(usize::from(place))? = Some(table);
         body = &rest[len..];
     }
     Some(())
 }
 
-struct Reader<'a> {
-    from: &'a [u8],
-    at: usize,
-    bits: u32,
-    count: u32,
-}
-
 impl Reader<'_> {
-    fn bit(&mut self) -> Option<u32> {
-        if self.count == 0 {
-            let byte = *self.from.get(self.at)?;
-            self.at += 1;
-            if byte == 0xFF {
-                if *self.from.get(self.at)? != 0 {
-                    return None;
-                }
-                self.at += 1;
-            }
-            self.bits = u32::from(byte);
-            self.count = 8;
-        }
-        self.count -= 1;
-        Some(self.bits >> self.count & 1)
-    }
-
     /// T.81 F.2.2.1 and H.1.2.2.
-    fn difference(&mut self, table: &Table) -> Option<i32> {
-        let mut code = 0;
-        for &(first, count, place) in &table.lengths[1..] {
-            code = code << 1 | self.bit()?;
-            if code >= first && code - first < count {
-                let category = u32::from(table.categories[place + (code - first) as usize]);
-                return self.extra(category);
-            }
-        }
-        None
-    }
-
-    fn extra(&mut self, category: u32) -> Option<i32> {
-        match category {
+    fn difference(&mut self, table: &Codes) -> Option<i32> {
+        match u32::from(self.symbol(table)?) {
             0 => Some(0),
-            1..=15 => {
-                let mut value = 0;
-                for _ in 0..category {
-                    value = value << 1 | self.bit()? as i32;
-                }
-                let negative = value < 1 << (category - 1);
-                Some(if negative {
-                    value - (1 << category) + 1
-                } else {
-                    value
-                })
-            }
+            category @ 1..=15 => self.signed(category),
             16 => Some(32768),
             _ => None,
         }
     }
-
-    fn align(&mut self) {
-        self.count = 0;
-    }
-
-    fn restart(&mut self, marker: u8) -> Option<()> {
-        self.align();
-        let found = self.from.get(self.at..self.at + 2)?;
-        self.at += 2;
-        (*found == [0xFF, 0xD0 + marker]).then_some(())
-    }
-}
-
-struct Writer {
-    out: Vec<u8>,
-    bits: u64,
-    count: u32,
 }
 
 impl Writer {
-    fn put(&mut self, value: u32, count: u32) {
-        self.bits = self.bits << count | u64::from(value);
-        self.count += count;
-        while self.count >= 8 {
-            self.count -= 8;
-            let byte = (self.bits >> self.count) as u8;
-            self.out.push(byte);
-            if byte == 0xFF {
-                self.out.push(0);
-            }
-        }
-    }
-
-    fn difference(&mut self, table: &Table, difference: i16) -> Option<()> {
+    fn difference(&mut self, table: &Codes, difference: i16) -> Option<()> {
         let size = difference.unsigned_abs();
         let category = 16 - size.leading_zeros();
-        let (code, len) = table.codes[category as usize];
-        if len == 0 {
-            return None;
-        }
+        let (code, len) = table.code(category as usize)?;
         self.put(code, len);
         if (1..16).contains(&category) {
             let value = if difference < 0 {
@@ -326,10 +198,5 @@ impl Writer {
             self.put(u32::from(value as u16) & ((1 << category) - 1), category);
         }
         Some(())
-    }
-
-    fn align(&mut self) {
-        let fill = (8 - self.count % 8) % 8;
-        self.put((1 << fill) - 1, fill);
     }
 }
