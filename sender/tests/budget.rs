@@ -13,11 +13,20 @@ use karez_protocol::priority::Class;
 use karez_sender::{Given, Status};
 use support::clinic::Clinic;
 use support::hub::Hub;
-use support::net::World;
-use support::transfer::{all_stored, fast, rebuilt};
+use support::net::{Link, World};
+use support::transfer::{all_stored, fast, name, rebuilt};
 use support::{noise, until};
 
 const LIMIT: u64 = 2_000_000;
+
+fn thin() -> Link {
+    Link {
+        bits_per_s: 200e3,
+        delay: Duration::from_millis(300),
+        loss: 0.05,
+        queue: Duration::from_secs(2),
+    }
+}
 
 async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -159,4 +168,28 @@ async fn a_rate_cap_holds() {
     pass(30).await;
     let rate = (clinic.status().await.budget.hour.bytes - before) * 8 / 30;
     assert!((300_000..440_000).contains(&rate), "{rate} bit/s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stat_goes_past_the_held_rest_of_its_own_study_and_the_rest_follows_once_it_may() {
+    for (seed, ran_ms) in [(1, 400), (9, 3600), (16, 6400), (30, 12_000)] {
+        let net = World::new(seed, thin());
+        let hub = Hub::new();
+        let _serving = hub.serve(&net);
+        let clinic = Clinic::new(&net, &hub, seed).await;
+        pass(15).await;
+        for image in 1..=4 {
+            clinic.send(&noise(image, 200_000), None).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(ran_ms)).await;
+        clinic.handle().pause(true).await.unwrap();
+        pass(1200).await;
+        let urgent = noise(9, 40_000);
+        clinic.send(&urgent, Some(Class::Stat)).await.unwrap();
+        pass(60).await;
+        assert!(rebuilt(&hub).contains(&name(&urgent)), "seed {seed}");
+        clinic.handle().pause(false).await.unwrap();
+        pass(60).await;
+        assert_eq!(rebuilt(&hub).len(), 5, "seed {seed}");
+    }
 }
