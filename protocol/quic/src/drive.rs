@@ -171,7 +171,7 @@ impl Driver<'_> {
                 Some((lane, frame)) if room.has(lane) => {
                     let steer = self.conn.steer();
                     if lane == STAT {
-                        steer.expect_urgent(now.into_std());
+                        steer.expect_urgent(now.into_std(), frame.len());
                     }
                     if comes_twice(lane, &frame) && self.session.twice(lane, &frame) {
                         let wait = 2 * steer.packet_time();

@@ -69,6 +69,7 @@ impl PacedSocket {
 
     /// No other connection will use this socket.
     pub(crate) fn is_only(&self, steer: &Arc<Steer>) {
+        steer.is_alone();
         *lock(&self.only) = Some(steer.clone());
     }
 }
@@ -90,7 +91,8 @@ impl AsyncUdpSocket for PacedSocket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        match self.mute.load(Ordering::Relaxed) {
+        let stops = lock(&self.only).as_ref().is_some_and(|only| only.stops());
+        match stops || self.mute.load(Ordering::Relaxed) {
             true => Ok(()),
             false => self.inner.try_send(transmit),
         }

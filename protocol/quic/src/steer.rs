@@ -12,6 +12,9 @@ use karez_protocol::link::{LinkMemory, PACED_BELOW, Pacer, Thin};
 
 use crate::config::Law;
 
+mod urgent;
+use urgent::Urgent;
+
 /// Smaller packets are taken for bare acknowledgements, which nobody acknowledges and which wait
 /// for nothing.
 const ASKS_FOR_ACK: u64 = 200;
@@ -76,10 +79,7 @@ struct State {
     /// Round-trip time without queue, or quinn's first guess.
     rtt: Duration,
     kicked: Option<Instant>,
-    /// When something urgent was last handed to QUIC.
-    urgent: Option<Instant>,
-    /// It has not left yet.
-    urgent_waits: bool,
+    urgent: Urgent,
     /// There is a cheaper way than packets to find out whether a link is back.
     holds: bool,
 }
@@ -109,8 +109,7 @@ impl Steer {
                 heard: None,
                 rtt: RTT_GUESS,
                 kicked: None,
-                urgent: None,
-                urgent_waits: false,
+                urgent: Urgent::default(),
                 holds: false,
             }),
         })
@@ -150,17 +149,6 @@ impl Steer {
         Some(self.state().rate()).filter(|rate| *rate > 0.0)
     }
 
-    /// Something urgent was handed to QUIC.
-    pub(crate) fn expect_urgent(&self, now: Instant) {
-        let mut state = self.state();
-        (state.urgent, state.urgent_waits) = (Some(now), true);
-    }
-
-    /// Something urgent is not acknowledged yet.
-    pub(crate) fn owes_urgent(&self) -> bool {
-        self.state().owes_urgent()
-    }
-
     /// From now on a silent link is asked, not filled.
     pub(crate) fn hold_in_silence(&self) {
         self.state().holds = true;
@@ -173,7 +161,7 @@ impl Steer {
 
     /// How long a silence means nothing.
     pub(crate) fn patience(&self) -> Duration {
-        PATIENCE + 2 * self.rtt()
+        self.state().patience()
     }
 
     /// The time that a packet takes.
@@ -194,17 +182,18 @@ impl Steer {
 
     /// Whether a packet that quinn has made may leave, or when.
     pub(crate) fn may_leave(&self, now: Instant) -> Result<(), Instant> {
-        let state = self.state();
+        let mut state = self.state();
         let waits = state.made.is_some_and(|(_, bytes)| bytes >= ASKS_FOR_ACK);
         if waits && let Some(until) = state.held_until(now) {
             return Err(until);
         }
         // What is urgent does not wait; what it takes is made good by what follows.
-        let early = match state.urgent_waits {
+        let early = match state.urgent.waits() {
             true => state.packet_time().mul_f64(AHEAD),
             false => Duration::ZERO,
         };
         match state.pacer.next().map(|next| self.origin + next) {
+            Some(next) if waits && next > now && state.urgent.takes_back() => Ok(()),
             Some(next) if waits && next > now + early => Err(next),
             _ => Ok(()),
         }
@@ -216,8 +205,10 @@ impl Steer {
         let Some((stamp, bytes)) = state.made.take() else {
             return;
         };
+        if !state.urgent.leaves(stamp, bytes) {
+            return;
+        }
         let rate = state.rate();
-        state.urgent_waits &= state.urgent.is_some_and(|at| stamp < at);
         let since = self.since(now);
         state.pacer.sent(since, bytes, rate);
         if bytes >= ASKS_FOR_ACK {
@@ -258,6 +249,8 @@ impl Steer {
     /// quinn has made a packet, or several.
     pub(crate) fn made(&self, now: Instant, bytes: u64) {
         let mut state = self.state();
+        let patience = state.patience();
+        state.urgent.made(now, patience);
         let before = state.made.map_or(0, |(_, bytes)| bytes);
         state.made = Some((now, before + bytes));
         if bytes >= ASKS_FOR_ACK {
@@ -297,6 +290,7 @@ impl Steer {
     pub(crate) fn lost(&self, bytes: u64) {
         let mut state = self.state();
         state.in_flight = state.in_flight.saturating_sub(bytes);
+        let bytes = state.urgent.lost(bytes);
         if let Some(thin) = &mut state.thin {
             thin.on_lost(bytes);
         }
@@ -379,7 +373,11 @@ impl State {
     }
 
     fn owes_urgent(&self) -> bool {
-        self.urgent.is_some() && self.urgent >= self.heard
+        self.urgent.is_owed(self.heard)
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE + 2 * self.rtt
     }
 
     /// When a packet really left. Several may bear one stamp of quinn's.
