@@ -20,10 +20,17 @@ const DRY_GAIN: f64 = 1.2;
 /// The rate while the queue is drained for a look at the empty path.
 const DRAIN_GAIN: f64 = 0.8;
 /// Beside others: the queue aimed at, parts of the usual one; how hard a longer one is fled; the
-/// part of the link that is kept.
+/// part of the link that is kept; the rate where there seems to be more.
 const POLITE_TARGET: f64 = 0.5;
 const POLITE_SLOPE: f64 = 2.0;
 const POLITE_KEEPS: f64 = 0.12;
+const POLITE_DRY_GAIN: f64 = 1.05;
+/// A rival's queue that was there from the first may be ours by now: every so many rounds, for so
+/// many, so little of the rate is sent. What is measured meanwhile, and so many rounds later, is no
+/// rate of the link's.
+const POLITE_LOOK: (u32, u32) = (60, 2);
+const POLITE_LOOK_GAIN: f64 = 0.5;
+const POLITE_LOOK_SPOILS: u32 = 4;
 /// The estimate takes half of each new measurement.
 const ESTIMATE_WEIGHT: f64 = 0.5;
 /// How long a fade is remembered, seconds.
@@ -49,8 +56,8 @@ impl Thin {
         if !round.gap && !self.app_limited {
             let before = self.estimate;
             self.measure();
-            if self.guessed {
-                // The first rounds say how the pipe fills, not what the link takes.
+            if self.guessed || self.looks() || self.has_looked() {
+                // A pipe that fills or is drained says little of what the link takes.
                 self.estimate = self.estimate.max(before);
             }
             self.settled += 1;
@@ -165,10 +172,24 @@ impl Thin {
         };
         let gain = 1.0 + slope * (target - queue) / self.srtt.max(0.2);
         let gain = match self.dry >= DRY.0 {
-            true => gain.max(DRY_GAIN),
+            true => gain.max(POLITE_DRY_GAIN),
+            false => gain,
+        };
+        let gain = match self.looks() {
+            true => POLITE_LOOK_GAIN,
             false => gain,
         };
         (target, gain.clamp(GAIN.0, GAIN.1))
+    }
+
+    /// Beside others: less is sent for a while, to see the empty path.
+    const fn looks(&self) -> bool {
+        self.polite && self.rounds % POLITE_LOOK.0 >= POLITE_LOOK.0 - POLITE_LOOK.1
+    }
+
+    /// Such a while is hardly over.
+    const fn has_looked(&self) -> bool {
+        self.polite && self.rounds % POLITE_LOOK.0 < POLITE_LOOK_SPOILS
     }
 
     /// The link gives far less than it once did and no queue explains it.
