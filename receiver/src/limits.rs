@@ -20,6 +20,14 @@ pub(crate) const FULL_CHECK: Duration = Duration::from_secs(2);
 pub(crate) const FULL_CHECK_MAX: Duration = Duration::from_secs(60);
 /// How often the room on the disk is measured while it fills.
 pub(crate) const SPACE_CHECK: Duration = Duration::from_secs(1);
+/// How often it is looked for stored studies whose time here is over.
+pub(crate) const EVICT_CHECK: Duration = Duration::from_secs(600);
+/// How often while room is wanted.
+pub(crate) const EVICT_SOON: Duration = Duration::from_secs(10);
+/// Segments that are removed before something else is done.
+pub(crate) const EVICT_A_TURN: usize = 4;
+/// `store.evict_below` is at most this share of the disk: a tenth.
+pub(crate) const EVICT_SHARE: u64 = 10;
 /// The reserve is at most this share of the disk: a twentieth.
 pub(crate) const RESERVE_SHARE: u64 = 20;
 /// The first pause after a target did not take an object, and the longest: so short that it has

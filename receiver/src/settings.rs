@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use karez_host::config::{self, Key, Unfit};
-use karez_host::units::Size;
+use karez_host::units::{Period, Size};
 use karez_protocol::invitation::ADDRESSES_MAX;
 use karez_quic::{Congestion, IP_MTU_MIN, LinkConfig};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,10 @@ pub struct Hub {
 pub struct Store {
     /// Room that is kept free for journals and for other programs.
     pub reserve: Size,
+    /// Free bytes below which stored studies go early, the oldest first.
+    pub evict_below: Size,
+    /// How long the bytes of a stored study stay.
+    pub keep_stored: Period,
 }
 
 /// A hub's links.
@@ -87,6 +91,8 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             reserve: Size(1 << 30),
+            evict_below: Size(4 << 30),
+            keep_stored: Period(30 * 86_400_000),
         }
     }
 }
@@ -118,6 +124,18 @@ impl config::Settings for Settings {
             "\"1 GiB\"",
             "Room to keep free on the disk, bytes; on a small disk at most a twentieth of it. \
              Below it the hub takes nothing in and says so.",
+        ),
+        Key::new(
+            "store.evict_below",
+            "\"4 GiB\"",
+            "Free bytes of the disk below which the bytes of studies that all targets have are \
+             removed here before their time, the oldest first; on a small disk at most a tenth of it.",
+        ),
+        Key::new(
+            "store.keep_stored",
+            "\"30 d\"",
+            "How long the bytes of a study that all targets have stay here, for a hand-off again \
+             and for images that repeat; then they are removed.",
         ),
         Key::new(
             "link.ip_mtu",

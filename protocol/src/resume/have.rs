@@ -63,8 +63,9 @@ impl HaveSet {
         }
     }
 
-    /// Chunks that a stored link makes restorable without having them.
-    pub fn grow_by_link(&mut self, stored: Stored, chunks: std::ops::Range<u64>) {
+    /// Chunks that need not come by what a stored note says: a link makes them restorable, or they
+    /// went after all that they are part of was stored.
+    pub fn grow_by_note(&mut self, stored: Stored, chunks: std::ops::Range<u64>) {
         if matches!(stored.what, What::Note(..)) {
             self.chunks.insert(chunks);
         }
@@ -76,7 +77,7 @@ impl HaveSet {
         &self.records
     }
 
-    /// The chunks held or restorable.
+    /// The chunks held, restorable, or no longer needed.
     #[must_use]
     pub const fn chunks(&self) -> &RunSet {
         &self.chunks

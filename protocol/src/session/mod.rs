@@ -7,7 +7,7 @@ mod sink;
 mod source;
 
 pub use ledger::SegmentLedger;
-pub use sink::{LINK_NOTE, Link, PartPlace, Sink, SinkError, SinkEvent};
+pub use sink::{EVICTED_NOTE, Evicted, LINK_NOTE, Link, PartPlace, Sink, SinkError, SinkEvent};
 pub use source::{RecordInfo, Source, SourceError, SourceEvent, Transmit, Why};
 
 use crate::priority::Class;

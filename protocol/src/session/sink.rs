@@ -20,7 +20,7 @@ use crate::seal::{HubKeys, SegmentKey, Signed};
 use crate::units::Moment;
 use crate::wire::Frame;
 
-pub use events::{LINK_NOTE, Link, PartPlace, SinkError, SinkEvent};
+pub use events::{EVICTED_NOTE, Evicted, LINK_NOTE, Link, PartPlace, SinkError, SinkEvent};
 
 /// What one receiver has of one clinic's studies.
 pub struct Sink {
@@ -65,6 +65,8 @@ struct Segment {
     receipts: Vec<(Receipt, Signed)>,
     gone: RunSet,
     notes: u64,
+    /// Its chunks went when it was stored: what they were is no longer here to be repeated.
+    evicted: bool,
 }
 
 struct OpenRecord {
@@ -74,6 +76,8 @@ struct OpenRecord {
     links: BTreeMap<u64, Range<u64>>,
     /// Tags of its parts with their place, to be learned when it is complete.
     tags: Vec<(PartTag, u32)>,
+    /// Parts whose raw bytes are elsewhere.
+    linked: BTreeSet<u32>,
 }
 
 impl Sink {
@@ -170,6 +174,32 @@ impl Sink {
         starts.map(|(n, _)| *n).filter(lost).collect()
     }
 
+    /// Whether the chunks of a segment went after it was stored.
+    #[must_use]
+    pub fn is_evicted(&self, segment: SegmentId) -> bool {
+        self.segments.get(&segment).is_some_and(|s| s.evicted)
+    }
+
+    /// Whether a chunk was here and went.
+    #[must_use]
+    pub fn went(&self, segment: SegmentId, serial: u64) -> bool {
+        self.segments
+            .get(&segment)
+            .is_some_and(|s| s.evicted && s.have.chunks().contains(serial))
+    }
+
+    /// Whether all that is announced of a segment is here or, by the clinic's word, lost at
+    /// source, and nothing is on its way to the disk.
+    #[must_use]
+    pub fn is_settled(&self, segment: SegmentId) -> bool {
+        self.segments.get(&segment).is_some_and(|s| {
+            let writing = !s.writing_records.is_empty() || !s.writing_chunks.is_empty();
+            let last = s.bounds.last_key_value();
+            let waits = last.is_some_and(|(n, (_, last))| !last && !s.gone.contains(*n));
+            !writing && !waits && s.open.keys().all(|n| s.gone.contains(*n))
+        })
+    }
+
     /// How urgent the clinic says a study is.
     #[must_use]
     pub fn class(&self, study: StudyId) -> Option<Class> {
@@ -220,6 +250,7 @@ impl Segment {
             receipts: Vec::new(),
             gone: RunSet::new(),
             notes: 0,
+            evicted: false,
         }
     }
 }

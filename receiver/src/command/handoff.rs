@@ -29,7 +29,14 @@ pub(super) fn handoff(common: &Common, verb: HandoffVerb) -> Result<(), Failure>
     } else {
         "instances are"
     };
-    show::print(&format!("{count} {are} handed off again\n"))
+    show::print(&format!("{count} {are} handed off again\n"))?;
+    match answer["removed"].as_u64().unwrap_or(0) {
+        0 => Ok(()),
+        removed => show::print(&format!(
+            "{removed} more are no longer here: store.keep_stored says how long they stay. A clinic \
+             that still has them can send them again\n"
+        )),
+    }
 }
 
 /// The first second of a day (UTC), since 1970.

@@ -41,12 +41,16 @@ impl Engine {
 
     /// A record that an instance builds on, or a chunk of it, is not here: asks for it.
     pub(super) fn lacks(&mut self, peer: PeerId, segment: SegmentId, record: u64) {
+        let clinic = self.clinics.get(&peer);
+        if clinic.is_some_and(|c| c.sink.is_evicted(segment)) {
+            return self.recall(segment);
+        }
         if let Some(clinic) = self.clinics.get_mut(&peer) {
             clinic.sink.demand(segment, record);
         }
     }
 
-    /// Where rot was found, the clinic's sink starts anew from what holds, with a new memory,
+    /// Where rot was found, or what was evicted is wanted again, the clinic's sink starts anew from what holds, with a new memory,
     /// and tells the clinic what is missing.
     pub(super) fn mend_rot(&mut self) {
         for segment in std::mem::take(&mut self.rotten) {
@@ -55,7 +59,7 @@ impl Engine {
             };
             warn!(
                 segment = segment.short(),
-                "stored bytes have rotted: they are asked for again"
+                "stored bytes are not here, or have rotted: they are asked for again"
             );
             let mut to_tell = self.unsaid(peer);
             to_tell.insert(segment);

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Engine;
-use crate::limits::{FULL_CHECK, FULL_CHECK_MAX, RESERVE_SHARE, SPACE_CHECK};
+use crate::limits::{EVICT_SOON, FULL_CHECK, FULL_CHECK_MAX, RESERVE_SHARE, SPACE_CHECK};
 
 /// Why nothing is taken in.
 #[derive(Clone, Debug)]
@@ -72,6 +72,9 @@ impl Engine {
     fn look_at_reserve(&mut self) {
         let (reserve, needed) = self.wanted();
         let free = self.free();
+        if self.wants_room(free) {
+            self.evict_at = self.evict_at.min(self.now() + EVICT_SOON);
+        }
         if free < reserve {
             self.set_full(Full {
                 reason: full_reason(free, needed),
@@ -114,7 +117,7 @@ impl Engine {
         (reserve, reserve + reserve / 2)
     }
 
-    fn free(&self) -> u64 {
+    pub(super) fn free(&self) -> u64 {
         self.store.space().map_or(0, |space| space.free)
     }
 }

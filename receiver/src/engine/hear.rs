@@ -137,7 +137,8 @@ impl Engine {
         };
         if let Some((segment, serial, length)) = chunk {
             let here = self.store.contains(segment, Kind::Chunk, serial)
-                || self.writing.contains_key(&(segment, What::Chunk(serial)));
+                || self.writing.contains_key(&(segment, What::Chunk(serial)))
+                || clinic.sink.went(segment, serial);
             if here {
                 *self.resent.entry(peer).or_default() += length;
             }

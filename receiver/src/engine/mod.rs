@@ -5,6 +5,7 @@
 
 mod clinic;
 mod commands;
+mod evict;
 mod fetch;
 mod full;
 mod hear;
@@ -89,6 +90,10 @@ pub(crate) struct Engine {
     idle: Vec<(Express, oneshot::Sender<Job>)>,
     /// Segments in which rot was found: their sinks start anew.
     rotten: BTreeSet<SegmentId>,
+    /// Segments whose chunks went after they were stored, and how many bytes those were.
+    pub(crate) evicted: BTreeMap<SegmentId, u64>,
+    /// When it is looked again for what may go.
+    evict_at: Instant,
     space_at: Instant,
     /// How long a disk that refused is left alone.
     full_pause: Duration,
@@ -138,6 +143,7 @@ impl Engine {
         self.make_durable();
         self.judge_doubted();
         self.mend_rot();
+        self.evict();
         self.keep_room();
         self.try_again();
         self.issue_receipts();
@@ -208,6 +214,7 @@ impl Engine {
         let retries = self.queue.retry_at();
         let work = retries.into_iter().chain(self.targets.due_at());
         let work = work.chain(self.again_due_at());
+        let work = work.chain([self.evict_at]);
         let times = sinks.chain(receipts).chain(full).chain(doubts).chain(work);
         // A moment that has passed is dealt with in the next round, not in a spin.
         times

@@ -69,6 +69,8 @@ impl Engine {
             again: BTreeMap::new(),
             idle: Vec::new(),
             rotten: BTreeSet::new(),
+            evicted: BTreeMap::new(),
+            evict_at: now,
             space_at: now,
             full_pause: FULL_CHECK,
             stopping: None,
@@ -114,6 +116,7 @@ impl Engine {
         self.restore_classes(peer, &mut sink);
         let owned = self.owners.iter().filter(|(_, owner)| **owner == peer);
         let owned: Vec<SegmentId> = owned.map(|(segment, _)| *segment).collect();
+        self.evicted.retain(|segment, _| !owned.contains(segment));
         let mut links = BTreeMap::new();
         let mut whole = Vec::new();
         for segment in owned {
@@ -193,6 +196,7 @@ impl Engine {
         for token in self.store.held(segment, Kind::Chunk) {
             sink.restore_chunk(token);
         }
+        self.restore_evicted(segment, sink);
         for token in self.store.held(segment, Kind::Note(LINK_NOTE)) {
             let What::Note(_, number) = token.what() else {
                 continue;

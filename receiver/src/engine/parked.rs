@@ -82,13 +82,14 @@ impl Engine {
                 let stored = matches!(step.step, Step::Stored(_));
                 (stored && meant && step.wall >= since).then_some((*peer, *place))
             });
-        let given: Vec<(PeerId, Place)> = given.collect();
+        let (removed, given): (Vec<_>, Vec<(PeerId, Place)>) =
+            given.partition(|(_, place)| self.evicted.contains_key(&place.segment));
         let again = |(peer, place): &(PeerId, Place)| {
             self.hand_off(*peer, *place, target.to_owned(), Step::Retry)
         };
         let entries: Vec<Entry> = given.iter().filter_map(again).collect();
         let count = entries.len();
         self.write(entries)?;
-        Ok(json!({ "instances": count }))
+        Ok(json!({ "instances": count, "removed": removed.len() }))
     }
 }

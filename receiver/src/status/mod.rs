@@ -55,11 +55,15 @@ impl Engine {
         json!({ "payload_bytes": payload, "resent_bytes": resent })
     }
 
-    /// Sealed chunk bytes that are durable, and those that came in vain.
+    /// Sealed chunk bytes that are durable, or were until all that they are part of was stored;
+    /// and those that came in vain.
     fn totals_of(&self, peer: karez_protocol::id::PeerId) -> (u64, u64) {
         let segments = self.clinics.get(&peer).map(|c| c.sink.segments());
         let segments = segments.into_iter().flatten();
-        let payload = segments.map(|(segment, _)| self.store.held_bytes(segment, Kind::Chunk));
+        let payload = segments.map(|(segment, _)| {
+            let evicted = self.evicted.get(&segment).copied().unwrap_or(0);
+            self.store.held_bytes(segment, Kind::Chunk) + evicted
+        });
         let resent = self.registry.resent.get(&peer).copied().unwrap_or(0);
         (payload.sum(), resent)
     }

@@ -34,6 +34,19 @@ pub struct Link {
     pub is: PartPlace,
 }
 
+/// The kind of the note that says which chunks of a segment went after it was stored.
+pub const EVICTED_NOTE: u8 = 2;
+
+/// The body of an eviction note: these chunks were here, and went when all that they are part of
+/// was at its targets.
+#[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub struct Evicted {
+    /// (first, length) of each run of chunks, ascending.
+    pub chunks: Vec<(u64, u64)>,
+    /// How many bytes they were.
+    pub bytes: u64,
+}
+
 /// What a sink wants done, or has learned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkEvent {

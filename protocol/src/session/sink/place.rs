@@ -101,6 +101,7 @@ impl Sink {
         let note = segment.notes;
         segment.notes += 1;
         if let Some(open) = segment.open.get_mut(&link.record) {
+            open.linked.insert(link.part);
             open.links.insert(note, link.first..link.first + link.count);
         }
         self.persist(id, What::Note(LINK_NOTE, note), encode(link));
@@ -115,7 +116,7 @@ impl Sink {
             .iter_mut()
             .find_map(|(number, open)| open.links.remove(&note).map(|chunks| (*number, chunks)));
         if let Some((number, chunks)) = linked {
-            segment.have.grow_by_link(stored, chunks);
+            segment.have.grow_by_note(stored, chunks);
             self.settle(now, id, number);
         }
     }
@@ -135,8 +136,10 @@ impl Sink {
         if !here {
             return;
         }
-        if let Some(open) = segment.open.remove(&number) {
-            for (tag, part) in open.tags {
+        let offers = !segment.evicted;
+        if let Some(open) = segment.open.remove(&number).filter(|_| offers) {
+            let own = |(_, part): &(_, u32)| !open.linked.contains(part);
+            for (tag, part) in open.tags.into_iter().filter(own) {
                 let place = PartPlace {
                     segment: id,
                     record: number,
@@ -206,6 +209,7 @@ impl Segment {
             ids,
             links: std::collections::BTreeMap::new(),
             tags,
+            linked: std::collections::BTreeSet::new(),
         };
         self.open.insert(number, open);
         Ok(())

@@ -1,6 +1,6 @@
 //! A sink after a restart: from what the store has.
 
-use super::events::{LINK_NOTE, Link};
+use super::events::{EVICTED_NOTE, Evicted, LINK_NOTE, Link};
 use super::{Segment, Sink, SinkError, SinkEvent};
 use crate::id::SegmentId;
 use crate::manifest::{RecordBytes, SegmentHead};
@@ -67,9 +67,35 @@ impl Sink {
             return;
         };
         segment.notes = segment.notes.max(note + 1);
+        if let Some(open) = segment.open.get_mut(&link.record) {
+            open.linked.insert(link.part);
+        }
         segment
             .have
-            .grow_by_link(stored, link.first..link.first.saturating_add(link.count));
+            .grow_by_note(stored, link.first..link.first.saturating_add(link.count));
+    }
+
+    /// Takes the note back in by which a segment's chunks went after it was stored: they still
+    /// need not come, and no other part is restored from them.
+    pub fn restore_evicted(&mut self, stored: Stored, evicted: &Evicted) {
+        let Some(segment) = self.segments.get_mut(&stored.segment()) else {
+            return;
+        };
+        if matches!(stored.what(), What::Note(EVICTED_NOTE, _)) {
+            segment.evicted = true;
+            for (first, count) in &evicted.chunks {
+                let end = first.saturating_add(*count);
+                segment.have.grow_by_note(stored, *first..end);
+            }
+        }
+    }
+
+    /// A segment's chunks have gone, or are about to: no other part is restored from them.
+    pub fn forget_parts(&mut self, id: SegmentId) {
+        if let Some(segment) = self.segments.get_mut(&id) {
+            segment.evicted = true;
+        }
+        self.tags.retain(|_, place| place.segment != id);
     }
 
     /// After all of a segment is back: closes what is complete, and tells of every whole

@@ -59,14 +59,17 @@ impl Store {
 }
 
 /// Copies what is live and wanted, in the order of the file; around sectors that the disk refuses
-/// to read in one go, entry by entry.
+/// to read in one go, or when most of the file is not wanted, entry by entry.
 fn copy(
     old: &mut Pack,
     files: &mut Files,
     fresh: &mut Fresh,
     keep: &dyn Fn(Kind, u64) -> bool,
 ) -> Result<Index, Error> {
-    let (mut index, gaps) = copy_walk(old, files, fresh, keep)?;
+    let (mut index, gaps) = match wanted(old, keep) < old.log.durable() / 2 {
+        true => (Index::default(), true),
+        false => copy_walk(old, files, fresh, keep)?,
+    };
     let mut cursor = None;
     while let Some((kind, number, spot)) = old.index.after(cursor).filter(|_| gaps) {
         cursor = Some((kind, number));
@@ -82,6 +85,18 @@ fn copy(
         }
     }
     Ok(index)
+}
+
+/// Bytes of the entries that are wanted.
+fn wanted(old: &Pack, keep: &dyn Fn(Kind, u64) -> bool) -> u64 {
+    let (mut cursor, mut bytes) = (None, 0);
+    while let Some((kind, number, spot)) = old.index.after(cursor) {
+        cursor = Some((kind, number));
+        if keep(kind, number) {
+            bytes += u64::from(spot.length);
+        }
+    }
+    bytes
 }
 
 /// Copies what one walk over the file meets, and says whether there were bytes that it could not
