@@ -12,6 +12,7 @@
 //! | `rebuild` | an instance from its sealed chunks, piece by piece |
 //! | `handoff` | targets, and the workers that bring instances there |
 //! | `registry` | the journals and what they say |
+//! | `page` | what the dashboard shows and does |
 //! | `status` | what people and scripts are shown |
 //! | `command` | the program's commands |
 
@@ -23,6 +24,7 @@ mod engine;
 mod handoff;
 pub mod keys;
 mod limits;
+mod page;
 mod rebuild;
 mod registry;
 mod settings;

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use karez_host::config::{self, Key, Unfit};
+use karez_host::page::{self, HubPage};
 use karez_host::units::{Period, Size};
 use karez_protocol::invitation::ADDRESSES_MAX;
 use karez_quic::{Congestion, IP_MTU_MIN, LinkConfig};
@@ -20,6 +21,8 @@ pub struct Settings {
     pub link: Link,
     /// Its control socket.
     pub control: Control,
+    /// Its page.
+    pub page: HubPage,
 }
 
 /// Who and where a hub is.
@@ -152,6 +155,11 @@ impl config::Settings for Settings {
             "false",
             "Whether the data directory's group may give commands too.",
         ),
+        page::HUB_LISTEN,
+        page::LANGUAGE,
+        page::PLACE,
+        page::PRICE,
+        page::CURRENCY,
     ];
 
     fn check(&self) -> Result<(), Unfit> {
@@ -162,7 +170,7 @@ impl config::Settings for Settings {
         if !(IP_MTU_MIN..=1500).contains(&self.link.ip_mtu) {
             return unfit("link.ip_mtu", format!("{IP_MTU_MIN} to 1500"));
         }
-        Ok(())
+        self.page.address().map(drop)
     }
 }
 

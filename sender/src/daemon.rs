@@ -1,6 +1,6 @@
 //! The daemon put together, and the handle by which commands reach it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
@@ -10,6 +10,7 @@ use karez_host::{Env, Failure};
 use karez_protocol::id::Fingerprint;
 use karez_protocol::invitation::Invitation;
 use karez_protocol::priority::Class;
+use karez_protocol::seal::DeskKey;
 use karez_store::Blobs;
 use tokio::sync::{Notify, mpsc, oneshot, watch as news};
 use tokio::task::JoinHandle;
@@ -180,6 +181,14 @@ impl Handle {
         status.watch.clone_from(&watched);
         status.parked.extend(watch::parked(&watched));
         Ok(status)
+    }
+
+    /// Patients' names by studies' short names, as far as `desk` opens them.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn names(&self, desk: DeskKey) -> Result<BTreeMap<String, String>, Failure> {
+        self.ask(|reply| Command::Names(desk, reply)).await
     }
 
     /// Lets the scanner that calls itself `title` send from now on, or no more.

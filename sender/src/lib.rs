@@ -11,6 +11,7 @@
 //! | `engine` | the one actor that has the store, the core's `Source` and all durable state |
 //! | `uplink` | enrolment and the connection to the hub, for ever |
 //! | `scanner` | C-STORE and C-ECHO from scanners |
+//! | `page` | what the clinic's page shows and does |
 //! | `watch` | folders into which other programs put files |
 //! | `status` | what people and scripts are shown |
 
@@ -22,6 +23,7 @@ mod ingest;
 mod keys;
 mod limits;
 mod outbox;
+mod page;
 mod scanner;
 mod settings;
 mod status;
@@ -35,6 +37,7 @@ pub use hub::HubInfo;
 pub use ingest::{Given, Intake};
 pub use keys::Keys;
 pub use outbox::SealedSize;
+pub use page::ClinicPages;
 pub use scanner::Dicom;
 pub use settings::{CongestionChoice, LevelChoice, ReleaseOn, Rule, Settings, Share};
 pub use status::{

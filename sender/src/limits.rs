@@ -90,3 +90,5 @@ const _: () = assert!(MARKS_SLACK < MARKS && WATCHED_FILES <= MARKS);
 const _: () = assert!(TAGS_PER_ENTRY * 16 < karez_protocol::limits::FRAME_MAX);
 /// A connection without an acknowledgement for so long is shown as not connected.
 pub(crate) const SILENT: Duration = Duration::from_secs(30);
+/// Studies whose names are opened for one look at the page: a millisecond each ten.
+pub(crate) const NAMES_SHOWN: usize = 2000;

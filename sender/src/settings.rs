@@ -4,6 +4,7 @@ mod keys;
 mod link;
 
 use karez_host::config::{self, Key, Unfit};
+use karez_host::page::ClinicPage;
 use karez_host::units::{Period, Size};
 use karez_imaging::InstanceInfo;
 use karez_protocol::manifest::ReceiptKind;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub dicom: Dicom,
     /// Folders that are watched.
     pub watch: Watch,
+    /// The page.
+    pub page: ClinicPage,
     /// Rules that give a study its class, the first that fits.
     pub rule: Vec<Rule>,
 }
@@ -160,6 +163,7 @@ impl config::Settings for Settings {
         }
         self.link.check()?;
         self.dicom.check()?;
+        self.page.address()?;
         self.watch.check()
     }
 }

@@ -163,6 +163,12 @@ pub struct StudyStatus {
     pub age_s: u64,
     /// Whether it was withdrawn.
     pub withdrawn: bool,
+    /// What it is, as `CT`; empty when unknown.
+    pub modality: String,
+    /// What the scanner calls itself; empty for what came as a file.
+    pub scanner: String,
+    /// When it was first met: seconds since 1970 by a clock that may be wrong.
+    pub since: i64,
 }
 
 /// Something that needs a person.

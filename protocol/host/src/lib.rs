@@ -11,6 +11,7 @@ pub mod exit;
 pub mod limits;
 pub mod log;
 pub mod notify;
+pub mod page;
 pub mod process;
 pub mod real;
 pub mod shutdown;

@@ -36,3 +36,31 @@ pub const BRIDGE_IN: usize = 16;
 pub const BRIDGE_BULK: usize = 2;
 /// Control frames between engine and connection.
 pub const BRIDGE_CONTROL: usize = 256;
+/// Browsers that may be connected to a page at once.
+pub const PAGE_CONNECTIONS: usize = 64;
+/// Bytes of the longest form.
+pub const PAGE_FORM: usize = 8 * 1024;
+/// Bytes of the longest request line with headers.
+pub const PAGE_HEADERS: usize = 16 * 1024;
+/// How long a browser may take over a request's headers, or stay idle.
+pub const PAGE_IDLE: Duration = Duration::from_secs(30);
+/// How old what is shown may be; how often the live page is told.
+pub const PAGE_FRESH: Duration = Duration::from_secs(2);
+/// Studies on one page: with them it stays below 100 kB.
+pub const PAGE_STUDIES: usize = 40;
+/// Parked items and alarms on one page.
+pub const PAGE_NEEDS: usize = 20;
+/// Clinics on one page.
+pub const PAGE_CLINICS: usize = 60;
+/// People who are logged in at once; the longest idle one makes room.
+pub const PAGE_SESSIONS: usize = 64;
+/// Users of one page.
+pub const PAGE_USERS: usize = 100;
+/// Bytes of the file of users.
+pub const USERS_FILE: usize = 64 * 1024;
+/// Failed logins of one name within [`LOGIN_WINDOW`]; of all names eight times as many.
+pub const LOGIN_FAILURES: u32 = 5;
+/// How long failed logins count.
+pub const LOGIN_WINDOW: Duration = Duration::from_secs(5 * 60);
+/// Names whose failed logins are remembered.
+pub const LOGIN_NAMES: usize = 1024;

@@ -3,11 +3,13 @@
 //! Every key is wiped when dropped and has no `Debug`. Every derivation and every signature has
 //! a context string of its own (SPEC 3).
 
+mod desk;
 mod hub;
 mod identity;
 mod ingest;
 mod segment;
 
+pub use desk::{DeskKey, DeskPublic};
 pub use hub::{HubKeys, HubPublic, HubSeed, SHEET_WORDS};
 pub use identity::{ClinicKeys, Identity, Purpose, Signed, verify};
 pub use ingest::{BLOCK_PLAIN, BLOCK_SEALED, FILE_HEADER, FileKey, IngestKey};

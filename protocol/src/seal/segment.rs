@@ -226,10 +226,10 @@ pub(super) fn nonce(index: u32) -> Nonce {
 
 /// Hands out the stream that BLAKE3 makes of 32 random bytes: HPKE wants a generator, the core
 /// is given bytes.
-struct Once(blake3::OutputReader);
+pub(super) struct Once(blake3::OutputReader);
 
 impl Once {
-    fn new(random: [u8; 32]) -> Self {
+    pub(super) fn new(random: [u8; 32]) -> Self {
         let random = Zeroizing::new(random);
         let mut hasher = blake3::Hasher::new_derive_key("karez/1 ephemeral");
         hasher.update(&*random);

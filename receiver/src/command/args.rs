@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use karez_host::cli::{Common, STYLES};
+use karez_host::page::UserVerb;
 
 /// The hub of Karez: takes studies in from clinics and hands them to the archive, byte for byte.
 #[derive(Parser, Debug)]
@@ -47,6 +48,9 @@ pub(super) enum Verb {
     Status(Status),
     /// Looks at configuration, disk and targets
     Check,
+    /// Who may log in to the dashboard
+    #[command(subcommand)]
+    User(UserVerb),
     /// The clinics
     Clinics(Json),
     /// Cuts a clinic off: its key is no longer welcome

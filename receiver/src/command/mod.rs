@@ -34,6 +34,7 @@ pub fn main(program: Program) -> Result<(), Failure> {
         Verb::Invite(args) => invite::invite(&common, args),
         Verb::Run => run::run(&common),
         Verb::Status(args) => status::status(&common, &args),
+        Verb::User(verb) => verb.run(&*ask::world()?, &ask::directory(&common)?),
         Verb::Check => status::check(&common),
         Verb::Clinics(args) => status::clinics(&common, &args),
         Verb::Revoke { name } => ask::print_plain(&common, Command::Revoke { name }),

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use super::{Command, ask};
 use crate::daemon::{Handle, Receiver};
 use crate::limits::LOCK_WAIT;
+use crate::page::HubPages;
 use crate::settings::Settings;
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
@@ -40,10 +41,19 @@ async fn serve(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<(), 
         true => Access::Group,
         false => Access::Owner,
     };
+    let (world, page) = (env.clone(), settings.clone());
     let mut receiver = start(env, dir, settings).await?;
     let control = Server::bind(dir, access)?;
     let handler = Arc::new(Control(receiver.handle()));
     let control = tokio::spawn(control.serve(handler, shutdown.clone()));
+    let page = HubPages::serve(
+        world,
+        dir.to_owned(),
+        page,
+        receiver.handle(),
+        shutdown.clone(),
+    );
+    let page = tokio::spawn(page);
     let manager = Manager::from_environment();
     manager.ready();
     info!(address = %receiver.address(), "the hub serves");
@@ -56,6 +66,7 @@ async fn serve(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<(), 
     trigger.fire();
     // Its end is that of the daemon.
     let _ = control.await;
+    page.abort();
     receiver.stop().await;
     if broken {
         return Err(Failure::new("the engine ended by a bug: see the log").fix("Start it again"));

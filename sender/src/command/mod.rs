@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use karez_host::cli::{Common, STYLES};
+use karez_host::page::UserVerb;
 use karez_host::{Env, Failure, RealEnv, config, datadir, log, process};
 use karez_sender::Settings;
 
@@ -69,6 +70,9 @@ enum What {
     Allow(allow::Allow),
     /// Says how small files become, without sending anything
     Estimate(estimate::Estimate),
+    /// Who may log in to the page
+    #[command(subcommand)]
+    User(UserVerb),
     /// Checks configuration, disk, clock and the way to the hub
     Check(check::Check),
     /// Prints the completions of a shell
@@ -111,6 +115,7 @@ async fn work(what: What, context: Context) -> Result<(), Failure> {
         What::Pause => pause::run(context, true).await,
         What::Resume => pause::run(context, false).await,
         What::Allow(allow) => allow.run(context).await,
+        What::User(verb) => verb.run(&*context.env, &context.dir),
         What::Check(check) => check.run(&context).await,
         // These need no data directory and were done before.
         What::Estimate(_) | What::Completions(_) | What::Man(_) => Ok(()),

@@ -7,7 +7,8 @@ use karez_host::Failure;
 use karez_host::control::{Access, Server};
 use karez_host::notify::Manager;
 use karez_host::shutdown::Shutdown;
-use karez_sender::{Commands, Sender, Work};
+use karez_sender::{ClinicPages, Commands, Handle, Sender, Work};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Context, init};
@@ -24,6 +25,7 @@ pub(super) async fn run(context: Context) -> Result<(), Failure> {
     let server = Server::bind(&context.dir, Access::of(&context.dir))?;
     let serving = server.serve(Arc::new(Commands(handle.clone())), shutdown.clone());
     let serving = tokio::spawn(serving);
+    let page = show_page(&context, handle.clone(), shutdown.clone());
     let manager = Manager::from_environment();
     manager.ready();
     tracing::info!("running");
@@ -34,6 +36,7 @@ pub(super) async fn run(context: Context) -> Result<(), Failure> {
     }
     manager.stopping();
     trigger.fire();
+    page.abort();
     let stopped = sender.stop().await;
     // The socket goes last, so that a command given now is told that the daemon is stopping.
     let _ = serving.await;
@@ -53,6 +56,12 @@ async fn start(context: &Context) -> Result<Sender, Failure> {
             other => return other,
         }
     }
+}
+
+fn show_page(context: &Context, handle: Handle, shutdown: Shutdown) -> JoinHandle<()> {
+    let (env, dir) = (context.world(), context.dir.clone());
+    let settings = context.settings.clone();
+    tokio::spawn(ClinicPages::serve(env, dir, settings, handle, shutdown))
 }
 
 async fn keep_alive(manager: &Manager) {

@@ -1,12 +1,13 @@
 //! Accepting instances, and what people say about studies.
 
 use karez_host::Failure;
+use karez_host::page::Users;
 use karez_protocol::id::StudyId;
 use karez_protocol::priority::Class;
 use tokio::sync::oneshot;
 
 use super::commit::Pending;
-use super::entry::{Accepted, Entry, INGEST, STUDIES, StudyFacts};
+use super::entry::{Accepted, Entry, INGEST, Label, STUDIES, StudyFacts};
 use super::open::receiver;
 use super::{Engine, Ticket, new_source};
 use crate::hub::HubInfo;
@@ -67,6 +68,7 @@ impl Engine {
                 counter: u64::from(class != Class::default()),
                 withdrawn: None,
                 since: self.shared.env.wall(),
+                label: self.label_of(arrived),
             });
         };
         // What arrives makes a study more urgent, never less: that is for `prioritise` to say.
@@ -78,6 +80,25 @@ impl Engine {
             counter: known.counter + 1,
             ..known.clone()
         })
+    }
+
+    /// What people are shown of a study. The name is sealed at once, or not kept.
+    fn label_of(&self, arrived: &Arrived) -> Label {
+        let said = &arrived.said;
+        let desk = match said.name.is_empty() {
+            true => None,
+            false => Users::of(self.shared.env.disk(), &self.shared.dir).desk(),
+        };
+        let sealed = desk.and_then(|desk| {
+            let mut random = [0; 32];
+            self.shared.env.entropy(&mut random);
+            desk.seal(random, said.name.as_bytes()).ok()
+        });
+        Label {
+            modality: said.modality.clone(),
+            scanner: said.scanner.clone(),
+            name: sealed.unwrap_or_default(),
+        }
     }
 
     pub(super) fn prioritise(&mut self, study: &str, class: Class, reply: Reply<String>) {

@@ -117,13 +117,33 @@ pub(crate) struct StudyFacts {
     pub(crate) withdrawn: Option<Vec<u8>>,
     /// When it was first met: for people.
     pub(crate) since: i64,
+    /// What it is, for people.
+    pub(crate) label: Label,
 }
 
-type FactsTuple = (StudyId, Class, bool, u64, Option<Vec<u8>>, i64);
+/// What a study is, for people: from its first instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// (0008,0060), such as `CR`.
+    pub(crate) modality: String,
+    /// What the scanner calls itself; empty for what came as a file.
+    pub(crate) scanner: String,
+    /// The patient's name, sealed to the desk key; empty when there is none.
+    pub(crate) name: Vec<u8>,
+}
+
+/// As stores of the first version have it.
+type FirstFactsTuple = (StudyId, Class, bool, u64, Option<Vec<u8>>, i64);
+type FactsTuple = (FirstFactsTuple, (String, String, Vec<u8>));
 
 impl StudyFacts {
     pub(super) fn to_bytes(&self, study: StudyId) -> Vec<u8> {
-        let tuple: FactsTuple = (
+        let Label {
+            modality,
+            scanner,
+            name,
+        } = self.label.clone();
+        let first: FirstFactsTuple = (
             study,
             self.class,
             self.by_hand,
@@ -131,12 +151,22 @@ impl StudyFacts {
             self.withdrawn.clone(),
             self.since,
         );
+        let tuple: FactsTuple = (first, (modality, scanner, name));
         encode(&tuple)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<(StudyId, Self), WireError> {
-        let (study, class, by_hand, counter, withdrawn, since) = decode::<FactsTuple>(bytes)?;
+        let (first, (modality, scanner, name)) = match decode::<FactsTuple>(bytes) {
+            Ok(tuple) => tuple,
+            Err(_) => (decode::<FirstFactsTuple>(bytes)?, Default::default()),
+        };
+        let (study, class, by_hand, counter, withdrawn, since) = first;
         let facts = Self {
+            label: Label {
+                modality,
+                scanner,
+                name,
+            },
             class,
             by_hand,
             counter,
@@ -250,6 +280,11 @@ mod tests {
         let facts = StudyFacts {
             class: Class::Stat,
             withdrawn: Some(vec![1]),
+            label: Label {
+                modality: "CT".into(),
+                scanner: "CT01".into(),
+                name: vec![7; 60],
+            },
             ..StudyFacts::default()
         };
         let study = StudyId([4; 16]);
@@ -257,6 +292,9 @@ mod tests {
             StudyFacts::from_bytes(&facts.to_bytes(study)),
             Ok((study, facts))
         );
+        let first: FirstFactsTuple = (study, Class::Stat, false, 0, Some(vec![1]), 0);
+        let read = StudyFacts::from_bytes(&encode(&first)).unwrap().1;
+        assert_eq!((read.class, read.label), (Class::Stat, Label::default()));
         let note = RecordNote {
             order: 1,
             first_chunk: 2,

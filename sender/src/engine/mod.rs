@@ -22,7 +22,7 @@ mod sealing;
 mod table;
 mod transmit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -30,7 +30,7 @@ use std::sync::atomic::AtomicU64;
 use karez_host::{Env, Failure};
 use karez_protocol::id::{PeerId, ProcessId};
 use karez_protocol::priority::Class;
-use karez_protocol::seal::HubPublic;
+use karez_protocol::seal::{DeskKey, HubPublic};
 use karez_protocol::session::{Source, SourceEvent};
 use karez_protocol::units::Moment;
 use karez_quic::Client;
@@ -64,6 +64,8 @@ pub(crate) enum Command {
     },
     /// Say how things stand.
     Status(oneshot::Sender<Status>),
+    /// Say the patients' names, as far as this key opens them.
+    Names(DeskKey, oneshot::Sender<BTreeMap<String, String>>),
     /// How far these instances are, by ranges of their orders.
     Progress(Vec<(u64, u64)>, oneshot::Sender<Progress>),
     /// Change a study's class.
@@ -225,6 +227,7 @@ impl Engine {
         match command {
             Command::Accept { arrived, reply } => self.accept(arrived, reply),
             Command::Status(reply) => drop(reply.send(self.report())),
+            Command::Names(desk, reply) => drop(reply.send(self.names(&desk))),
             Command::Progress(orders, reply) => drop(reply.send(self.progress(&orders))),
             Command::Prioritise(study, class, reply) => self.prioritise(&study, class, reply),
             Command::Withdraw(study, reason, reply) => self.withdraw(&study, &reason, reply),

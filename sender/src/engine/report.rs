@@ -1,13 +1,15 @@
 //! How things stand, computed from what is.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use karez_protocol::id::StudyId;
 use karez_protocol::manifest::ReceiptKind;
+use karez_protocol::seal::DeskKey;
 
 use super::Engine;
 use super::table::{Place, Study};
-use crate::limits::SILENT;
+use crate::limits::{NAMES_SHOWN, SILENT};
 use crate::status::{HubStatus, Parked, SpoolStatus, Status, StudyStatus, Totals};
 
 impl Engine {
@@ -28,6 +30,16 @@ impl Engine {
             // What is no state of the engine's is added by the handle.
             ..Status::default()
         }
+    }
+
+    /// Names by studies' short names, as far as the desk key opens them.
+    pub(super) fn names(&self, desk: &DeskKey) -> BTreeMap<String, String> {
+        let named = self.tables.studies.iter().rev().take(NAMES_SHOWN);
+        let opened = named.filter_map(|(id, study)| {
+            let name = desk.open(&study.facts.label.name).ok()?;
+            Some((id.short(), String::from_utf8(name.to_vec()).ok()?))
+        });
+        opened.collect()
     }
 
     fn hub_status(&self) -> HubStatus {
@@ -138,6 +150,9 @@ impl Engine {
             eta_s: None,
             age_s: seconds(self.shared.env.wall(), study.facts.since),
             withdrawn: study.facts.withdrawn.is_some(),
+            modality: study.facts.label.modality.clone(),
+            scanner: study.facts.label.scanner.clone(),
+            since: study.facts.since,
         }
     }
 

@@ -14,6 +14,7 @@ use karez_protocol::priority::Class;
 use karez_protocol::seal::{BLOCK_PLAIN, FileKey, SealError};
 use karez_store::{Blob, Blobs};
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use super::{FINGERPRINT_BLOCK, IngestFile};
 use crate::engine::{Command, Ticket};
@@ -47,6 +48,7 @@ pub struct Given {
 pub struct Intake {
     tools: Arc<IntakeTools>,
     given: Given,
+    scanner: String,
     origin: Origin,
     /// Taken out while a job has it.
     writer: Option<Box<Writer>>,
@@ -72,7 +74,45 @@ pub(crate) struct Arrived {
     pub(crate) ruled: Option<Class>,
     /// Whether it makes sense to its end, as far as it is DICOM.
     pub(crate) whole: bool,
+    /// What people are shown.
+    pub(crate) said: Said,
 }
+
+/// What an instance says of itself that people are shown.
+#[derive(Clone, Default)]
+pub(crate) struct Said {
+    pub(crate) modality: String,
+    pub(crate) scanner: String,
+    /// The patient's name: in memory only.
+    pub(crate) name: Zeroizing<String>,
+}
+
+impl Said {
+    fn by(info: &InstanceInfo, scanner: String) -> Self {
+        let short = |text: &Option<String>, most: usize| {
+            let text = text.as_deref().unwrap_or_default().trim();
+            let fits = text.chars().count() <= most && !text.contains(|c: char| c.is_control());
+            if fits { text.to_owned() } else { String::new() }
+        };
+        // Text in another encoding than these is not shown rather than shown wrong (FIELD T23).
+        let encoding = info.character_set.as_deref().unwrap_or_default().trim();
+        let name = short(&info.patient_name, NAME_SHOWN);
+        let sure = name.is_ascii() || encoding == "ISO_IR 192";
+        let name = if sure && !name.contains('\u{fffd}') {
+            name
+        } else {
+            String::new()
+        };
+        Self {
+            modality: short(&info.modality, 16),
+            scanner,
+            name: Zeroizing::new(name),
+        }
+    }
+}
+
+/// Characters of the longest name that is shown.
+const NAME_SHOWN: usize = 194;
 
 struct Writer {
     blobs: Blobs,
@@ -96,6 +136,7 @@ impl Intake {
         let mut intake = Self {
             tools,
             given,
+            scanner: String::new(),
             origin: Origin::File,
             writer: None,
             buffer: Vec::new(),
@@ -111,6 +152,11 @@ impl Intake {
     /// that came over C-STORE.
     pub(crate) fn behind_meta(&mut self, meta: u32) {
         self.origin = Origin::Dimse { meta };
+    }
+
+    /// Says which scanner sends it.
+    pub(crate) fn from_scanner(&mut self, title: &str) {
+        title.clone_into(&mut self.scanner);
     }
 
     /// Takes the next bytes.
@@ -142,7 +188,11 @@ impl Intake {
         let rest = std::mem::take(&mut self.buffer);
         let (keys, settings) = (self.tools.keys.clone(), self.tools.settings.clone());
         let given = self.given.clone();
-        let close = move |writer: &mut Writer| writer.close(&rest, &keys, &settings, &given);
+        let given = (given, std::mem::take(&mut self.scanner));
+        let close = move |writer: &mut Writer| {
+            let (given, scanner) = (&given.0, given.1.clone());
+            writer.close(&rest, &keys, &settings, (given, scanner))
+        };
         let mut arrived = self.run(close).await?;
         arrived.origin = self.origin;
         let (reply, answer) = oneshot::channel();
@@ -259,7 +309,7 @@ impl Writer {
         rest: &[u8],
         keys: &Keys,
         settings: &Settings,
-        given: &Given,
+        (given, scanner): (&Given, String),
     ) -> Result<Arrived, Failure> {
         self.blocks(rest, true)?;
         self.blob.sync().map_err(refused)?;
@@ -282,6 +332,7 @@ impl Writer {
             asked: given.class,
             ruled: settings.class_of(&info),
             whole,
+            said: Said::by(&info, scanner),
         })
     }
 

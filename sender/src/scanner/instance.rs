@@ -39,7 +39,7 @@ pub(super) async fn take(
     caller: &Caller,
     given: Given,
 ) -> Result<(), Error> {
-    match receive(door, &mut store, given).await {
+    match receive(door, &mut store, (given, &caller.title)).await {
         Ok(()) => {
             door.scanners.took(caller);
             store.answer(Status::SUCCESS).await
@@ -57,12 +57,17 @@ pub(super) async fn take(
     }
 }
 
-async fn receive(door: &Door, store: &mut Store<'_, BoxStream>, given: Given) -> Result<(), Stop> {
+async fn receive(
+    door: &Door,
+    store: &mut Store<'_, BoxStream>,
+    (given, title): (Given, &str),
+) -> Result<(), Stop> {
     let first = beginning(store).await.map_err(Stop::Peer)?;
     let meta = judge(store.announced(), &first).map_err(Stop::Refused)?;
     let meta = meta.encode();
     let mut intake = door.handle.intake(given).map_err(no_room)?;
     intake.behind_meta(meta.len() as u32);
+    intake.from_scanner(title);
     intake.write(&meta).await.map_err(no_room)?;
     intake.write(&first).await.map_err(no_room)?;
     stream(&mut intake, store).await?;

@@ -1,6 +1,7 @@
 //! The table of the configuration's keys: what the commented default file is written from.
 
 use karez_host::config::Key;
+use karez_host::page;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new(
@@ -163,6 +164,11 @@ pub(super) const KEYS: &[Key] = &[
         "\"2 s\"",
         "How often the folders are looked at; less often when that takes long.",
     ),
+    page::CLINIC_LISTEN,
+    page::LANGUAGE,
+    page::PLACE,
+    page::PRICE,
+    page::CURRENCY,
     Key::unset(
         "rule[].modality",
         "\"CR\"",

@@ -123,6 +123,11 @@ impl Link {
         }
     }
 
+    /// Seconds by which local time is ahead of UTC.
+    pub(crate) fn offset_s(&self) -> i64 {
+        offset(&self.utc_offset).unwrap_or(0)
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         let sizes = [
             self.bytes_per_hour,
@@ -132,7 +137,7 @@ impl Link {
         Limits {
             bytes: sizes.map(|size| size.0),
             windows: self.hours.iter().filter_map(|text| span(text)).collect(),
-            offset: offset(&self.utc_offset).unwrap_or(0),
+            offset: self.offset_s(),
         }
     }
 }

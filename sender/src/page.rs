@@ -1,0 +1,129 @@
+//! What the clinic's page shows and does.
+
+mod metrics;
+mod shown;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use karez_host::env::BoxFuture;
+use karez_host::page::{self, Act, History, Pages, Place, Sample, Verb, View};
+use karez_host::shutdown::Shutdown;
+use karez_host::{Env, Failure};
+use karez_protocol::priority::Class;
+use karez_protocol::seal::DeskKey;
+
+use crate::daemon::Handle;
+use crate::settings::Settings;
+
+/// How often the line is looked at for the ribbon.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// The clinic's page.
+pub struct ClinicPages {
+    env: Arc<dyn Env>,
+    handle: Handle,
+    settings: Settings,
+    history: History,
+}
+
+impl ClinicPages {
+    /// Shows the page until the shutdown; nothing when `page.listen` is empty.
+    pub async fn serve(
+        env: Arc<dyn Env>,
+        dir: PathBuf,
+        settings: Settings,
+        handle: Handle,
+        shutdown: Shutdown,
+    ) {
+        let Ok(Some(address)) = settings.page.address() else {
+            return;
+        };
+        let place = Place {
+            address,
+            language: settings.page.language,
+        };
+        let pages = Arc::new(Self {
+            history: History::open(env.disk(), &dir),
+            env: env.clone(),
+            handle,
+            settings,
+        });
+        let watched = pages.clone();
+        tokio::select! {
+            () = page::serve(env, &dir, place, pages, shutdown) => {}
+            () = watched.watch() => {}
+        }
+    }
+
+    /// Remembers how the line is.
+    async fn watch(&self) {
+        let mut last = self.env.now();
+        loop {
+            self.env.sleep_until(last + LOOK).await;
+            let Ok(status) = self.handle.status().await else {
+                return;
+            };
+            let now = self.env.now();
+            self.history.add(Sample {
+                wall: self.env.wall(),
+                seconds: now.saturating_duration_since(last).as_secs(),
+                up: status.hub.connected,
+            });
+            last = now;
+        }
+    }
+
+    async fn look(&self) -> Result<View, Failure> {
+        let status = self.handle.status().await?;
+        let wall = self.env.wall();
+        Ok(shown::view(&status, &self.settings, &self.history, wall))
+    }
+
+    async fn carry_out(&self, act: Act) -> Result<(), Failure> {
+        let handle = &self.handle;
+        match act.verb {
+            Verb::Urgent => handle.prioritise(&act.item, Class::Urgent).await.map(drop),
+            Verb::Stat => handle.prioritise(&act.item, Class::Stat).await.map(drop),
+            Verb::Withdraw => handle.withdraw(&act.item, &act.reason).await.map(drop),
+            Verb::Allow => handle.allow(&act.item, true).await,
+            Verb::Pause => handle.pause(true).await,
+            Verb::Resume => handle.pause(false).await,
+            Verb::Retry | Verb::Release | Verb::Discard => {
+                Err(Failure::new("that is the hub's to do").fix("Ask the hub's administrator"))
+            }
+        }
+    }
+}
+
+impl Pages for ClinicPages {
+    fn view(&self) -> BoxFuture<'_, Result<View, Failure>> {
+        Box::pin(self.look())
+    }
+
+    fn act(&self, act: Act) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.carry_out(act))
+    }
+
+    fn names<'a>(
+        &'a self,
+        desk: &'a DeskKey,
+        user: &'a str,
+        first: bool,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, Failure>> {
+        if first {
+            self.audit(user, "names", "");
+        }
+        Box::pin(self.handle.names(desk.clone()))
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(async { Ok(metrics::text(&self.handle.status().await?)) })
+    }
+
+    fn audit(&self, user: &str, what: &str, item: &str) {
+        tracing::info!(target: "karez::audit", user, what, item, "on the page");
+    }
+}
