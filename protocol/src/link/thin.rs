@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::clocked::{Clocked, deep};
 use super::delay::Base;
 use super::loss::Losses;
+use super::pacer::PACED_BELOW;
 use super::round::{Collector, History, Round};
 use super::unrest::Unrest;
 
@@ -13,6 +14,10 @@ const TARGET: f64 = 0.15;
 /// Packets in flight at the very start, and at least.
 const WINDOW_START: f64 = 8.0;
 const WINDOW_LEAST: f64 = 6.0;
+
+/// Bytes in flight beyond what the path holds, at most, where packets are not paced: the buffers of
+/// a host or a switch hold no more.
+const SPARE_UNPACED: f64 = 131_072.0;
 
 /// A start that sends so many times what arrives has found the link's limit.
 const ENOUGH: f64 = 1.25;
@@ -272,6 +277,10 @@ impl Thin {
         }
         if matches!(self.phase, Phase::Steady) {
             self.steady(now, &round, queue);
+        }
+        if self.rate >= PACED_BELOW {
+            let base = self.base.seconds().unwrap_or(self.srtt);
+            self.window = self.window.min(self.rate * base + SPARE_UNPACED);
         }
         self.window = self.window.max(WINDOW_LEAST * self.mtu);
     }
