@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use karez_host::alarm;
 use karez_host::env::BoxFuture;
 use karez_host::page::{self, Act, Pages, Place, Verb, View};
 use karez_host::shutdown::Shutdown;
@@ -25,7 +26,7 @@ pub(crate) struct HubPages {
 }
 
 impl HubPages {
-    /// Shows the dashboard until the shutdown; nothing when `page.listen` is empty.
+    /// Shows the dashboard (when `page.listen` is not empty) and tells alarms, until the shutdown.
     pub(crate) async fn serve(
         env: Arc<dyn Env>,
         dir: PathBuf,
@@ -33,19 +34,20 @@ impl HubPages {
         handle: Handle,
         shutdown: Shutdown,
     ) {
-        let Ok(Some(address)) = settings.page.address() else {
-            return;
-        };
-        let place = Place {
-            address,
-            language: settings.page.language,
-        };
-        let pages = Self {
+        let (address, language) = (settings.page.address(), settings.page.language);
+        let pages = Arc::new(Self {
             handle,
             name: settings.hub.name,
             place: settings.page.place,
+        });
+        let told = alarm::watch(env.clone(), settings.alarm, pages.clone(), shutdown.clone());
+        let shown = async {
+            if let Ok(Some(address)) = address {
+                let place = Place { address, language };
+                page::serve(env, &dir, place, pages.clone(), shutdown.clone()).await;
+            }
         };
-        page::serve(env, &dir, place, Arc::new(pages), shutdown).await;
+        tokio::join!(told, shown);
     }
 
     async fn look(&self) -> Result<View, Failure> {

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use karez_host::alarm::{self, AlarmSettings};
 use karez_host::config::{self, Key, Unfit};
 use karez_host::page::{self, HubPage};
 use karez_host::units::{Period, Size};
@@ -23,6 +24,8 @@ pub struct Settings {
     pub control: Control,
     /// Its page.
     pub page: HubPage,
+    /// Who is told of what is wrong.
+    pub alarm: AlarmSettings,
 }
 
 /// Who and where a hub is.
@@ -160,6 +163,12 @@ impl config::Settings for Settings {
         page::PLACE,
         page::PRICE,
         page::CURRENCY,
+        alarm::WEBHOOK,
+        alarm::SMTP,
+        alarm::FROM,
+        alarm::TO,
+        alarm::AGE,
+        alarm::DISK,
     ];
 
     fn check(&self) -> Result<(), Unfit> {
@@ -170,6 +179,7 @@ impl config::Settings for Settings {
         if !(IP_MTU_MIN..=1500).contains(&self.link.ip_mtu) {
             return unfit("link.ip_mtu", format!("{IP_MTU_MIN} to 1500"));
         }
+        self.alarm.check()?;
         self.page.address().map(drop)
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use karez_host::alarm;
 use karez_host::env::BoxFuture;
 use karez_host::page::{self, Act, History, Pages, Place, Sample, Verb, View};
 use karez_host::shutdown::Shutdown;
@@ -30,7 +31,7 @@ pub struct ClinicPages {
 }
 
 impl ClinicPages {
-    /// Shows the page until the shutdown; nothing when `page.listen` is empty.
+    /// Shows the page (when `page.listen` is not empty) and tells alarms, until the shutdown.
     pub async fn serve(
         env: Arc<dyn Env>,
         dir: PathBuf,
@@ -38,23 +39,24 @@ impl ClinicPages {
         handle: Handle,
         shutdown: Shutdown,
     ) {
-        let Ok(Some(address)) = settings.page.address() else {
-            return;
-        };
-        let place = Place {
-            address,
-            language: settings.page.language,
-        };
+        let (address, language) = (settings.page.address(), settings.page.language);
+        let alarms = settings.alarm.clone();
         let pages = Arc::new(Self {
             history: History::open(env.disk(), &dir),
             env: env.clone(),
             handle,
             settings,
         });
-        let watched = pages.clone();
+        let told = alarm::watch(env.clone(), alarms, pages.clone(), shutdown.clone());
+        let shown = async {
+            if let Ok(Some(address)) = address {
+                let place = Place { address, language };
+                page::serve(env, &dir, place, pages.clone(), shutdown.clone()).await;
+            }
+        };
         tokio::select! {
-            () = page::serve(env, &dir, place, pages, shutdown) => {}
-            () = watched.watch() => {}
+            () = async { tokio::join!(told, shown); } => {}
+            () = pages.watch() => {}
         }
     }
 

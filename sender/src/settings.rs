@@ -3,6 +3,7 @@
 mod keys;
 mod link;
 
+use karez_host::alarm::AlarmSettings;
 use karez_host::config::{self, Key, Unfit};
 use karez_host::page::ClinicPage;
 use karez_host::units::{Period, Size};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub watch: Watch,
     /// The page.
     pub page: ClinicPage,
+    /// Who is told of what is wrong.
+    pub alarm: AlarmSettings,
     /// Rules that give a study its class, the first that fits.
     pub rule: Vec<Rule>,
 }
@@ -164,6 +167,7 @@ impl config::Settings for Settings {
         self.link.check()?;
         self.dicom.check()?;
         self.page.address()?;
+        self.alarm.check()?;
         self.watch.check()
     }
 }

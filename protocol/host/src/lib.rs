@@ -1,6 +1,8 @@
 //! [`Env`], the only door out of a daemon, and the shell around one: configuration,
 //! control socket, logs, shutdown, exit codes.
 
+pub mod alarm;
+pub mod backup;
 pub mod bridge;
 pub mod cli;
 pub mod config;

@@ -64,3 +64,13 @@ pub const LOGIN_FAILURES: u32 = 5;
 pub const LOGIN_WINDOW: Duration = Duration::from_secs(5 * 60);
 /// Names whose failed logins are remembered.
 pub const LOGIN_NAMES: usize = 1024;
+/// Folders within folders of a data directory.
+pub const BACKUP_DEPTH: usize = 4;
+/// Files of a data directory.
+pub const BACKUP_FILES: usize = 1_000_000;
+/// Bytes of a backup's list of files: about 150 for each.
+pub const BACKUP_MANIFEST: usize = 256 * 1024 * 1024;
+/// Things of one kind that are told as alarms at once.
+pub const ALARMS: usize = 50;
+/// Bytes of a line that a webhook or a mail relay answers.
+pub const ALARM_ANSWER: usize = 1024;

@@ -66,6 +66,20 @@ pub(super) enum Verb {
     /// Instances that need a person
     #[command(subcommand)]
     Parked(ParkedVerb),
+    /// What a span of days has brought, by clinic and target
+    Report(Report),
+    /// Copies the data directory, keys and all, to a new folder, while the hub runs
+    Backup {
+        /// The folder; only the hub's user may read what is put there
+        directory: PathBuf,
+    },
+    /// Makes a data directory (--data, new) of a backup, and proves every byte
+    Restore {
+        /// The folder that `backup` made
+        directory: PathBuf,
+    },
+    /// Prints how many studies still need this store: not yet in every archive
+    Owed,
     /// Prints completions for a shell
     Completions {
         /// The shell
@@ -154,6 +168,19 @@ pub(super) struct Status {
     /// Again every two seconds
     #[arg(long)]
     pub(super) watch: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Report {
+    /// The first day, as YYYY-MM-DD (UTC)
+    #[arg(long, value_name = "DATE")]
+    pub(super) from: String,
+    /// The last day
+    #[arg(long, value_name = "DATE")]
+    pub(super) to: String,
+    /// As CSV, for spreadsheets
+    #[arg(long)]
+    pub(super) csv: bool,
 }
 
 #[derive(Args, Debug)]

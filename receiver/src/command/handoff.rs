@@ -40,7 +40,7 @@ pub(super) fn handoff(common: &Common, verb: HandoffVerb) -> Result<(), Failure>
 }
 
 /// The first second of a day (UTC), since 1970.
-fn day(text: &str) -> Option<i64> {
+pub(super) fn day(text: &str) -> Option<i64> {
     let parts: Vec<i64> = text
         .split('-')
         .map(|p| p.parse().ok())

@@ -6,15 +6,17 @@ mod completions;
 mod handoff;
 mod init;
 mod invite;
+mod owed;
 mod parked;
 mod recover;
+mod report;
 mod run;
 mod status;
 mod target;
 mod verify;
 mod words;
 
-use karez_host::Failure;
+use karez_host::{Failure, backup, status as show};
 
 pub use args::Program;
 pub use words::{Command, Decision};
@@ -41,7 +43,22 @@ pub fn main(program: Program) -> Result<(), Failure> {
         Verb::Verify(args) => verify::verify(&common, &args),
         Verb::Handoff(verb) => handoff::handoff(&common, verb),
         Verb::Parked(verb) => parked::parked(&common, verb),
+        Verb::Report(args) => report::report(&common, &args),
+        Verb::Backup { directory } => {
+            let (disk, dir) = (ask::world()?.disk(), ask::directory(&common)?);
+            say(backup::backup(&*disk, ask::PROGRAM, &dir, &directory)?)
+        }
+        Verb::Restore { directory } => {
+            let (disk, dir) = (ask::world()?.disk(), ask::directory(&common)?);
+            say(backup::restore(&*disk, ask::PROGRAM, &directory, &dir)?)
+        }
+        Verb::Owed => owed::owed(&common),
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Man { directory } => completions::man(&directory),
     }
+}
+
+fn say(done: backup::Done) -> Result<(), Failure> {
+    let bytes = show::bytes(done.bytes);
+    show::print(&format!("{} files, {bytes}\n", done.files))
 }

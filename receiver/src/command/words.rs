@@ -28,6 +28,13 @@ pub enum Command {
         /// Whether the clinic's present key is revoked.
         replace: bool,
     },
+    /// What a span of time has brought.
+    Report {
+        /// Seconds since 1970.
+        from: i64,
+        /// The same, exclusive.
+        to: i64,
+    },
     /// Cuts a clinic off.
     Revoke {
         /// Its name.

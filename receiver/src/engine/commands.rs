@@ -30,6 +30,7 @@ impl Engine {
                 addresses,
                 replace,
             } => self.invite(&name, addresses, replace),
+            Command::Report { from, to } => Ok(self.report(&(from..to))),
             Command::Revoke { name } => self.revoke(&name),
             Command::TargetAdd { name, url } => self.add_target(name, &url),
             Command::Targets {} => Ok(self.targets_listed()),

@@ -18,6 +18,7 @@ mod parked;
 mod persist;
 mod queue;
 mod receipts;
+mod report;
 mod stage;
 mod targets;
 mod trouble;

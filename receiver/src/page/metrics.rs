@@ -20,6 +20,10 @@ pub(super) fn text(status: &Value) -> String {
     );
     clinics(&mut metrics, list(status, "clinics"));
     studies(&mut metrics, list(status, "studies"));
+    if let Some(free) = status["disk"]["free_bytes"].as_u64() {
+        let help = "Bytes free on the data directory's disk.";
+        metrics.gauge("karez_disk_free_bytes", help, free as f64);
+    }
     let needs = |key| list(status, key).len() as f64;
     metrics.gauge("karez_parked", "What needs a person.", needs("parked"));
     metrics.gauge("karez_alarms", "What is wrong now.", needs("alarms"));

@@ -3,6 +3,7 @@
 use karez_host::page::{
     Action, Banner, ClinicRow, Lamp, Left, Mood, Need, Row, Say, Verb, View, Word,
 };
+use karez_host::status::bytes;
 use karez_protocol::priority::Class;
 use serde_json::Value;
 
@@ -19,17 +20,23 @@ pub(super) fn view(status: &Value, name: &str, place: &str) -> View {
         "" => Say::word(Word::Here),
         place => Say::Word(Word::InPlace, vec![Say::As(place.to_owned())]),
     };
+    let free = status["disk"]["free_bytes"].as_u64();
+    let disk = free.into_iter().map(|free| Say::As(bytes(free)));
     View {
         name: name.to_owned(),
         hub: true,
         banner: banner(&clinics, needs.len() as u64),
-        figures: Vec::new(),
+        figures: disk
+            .map(|free| (Word::Disk, Say::Word(Word::Free, vec![free])))
+            .collect(),
         ribbon: None,
         needs,
         columns: vec![at_hub, Say::word(Word::InArchive)],
         studies: studies.into_iter().map(row).collect(),
         clinics,
         actions: Vec::new(),
+        oldest_s: None,
+        disk_free: free,
         utc_offset: 0,
     }
 }

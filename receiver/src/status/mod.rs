@@ -25,6 +25,7 @@ impl Engine {
             "parked": self.parked_listed(),
             "alarms": self.alarms(),
             "totals": self.totals(),
+            "disk": { "free_bytes": self.store.space().ok().map(|space| space.free) },
         })
     }
 

@@ -2,11 +2,13 @@
 
 mod allow;
 mod check;
+mod copies;
 mod estimate;
 mod files;
 mod generate;
 mod init;
 mod join;
+mod owed;
 mod pause;
 mod reached;
 mod run;
@@ -75,6 +77,12 @@ enum What {
     User(UserVerb),
     /// Checks configuration, disk, clock and the way to the hub
     Check(check::Check),
+    /// Copies the data directory, keys and all, to a new folder, while the daemon runs
+    Backup(copies::Backup),
+    /// Makes a data directory (--data, new) of a backup, and proves every byte
+    Restore(copies::Restore),
+    /// Prints how many studies still need this store: not yet released by the hub
+    Owed,
     /// Prints the completions of a shell
     Completions(generate::Completions),
     /// Writes man pages and completions to a directory
@@ -96,6 +104,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         What::Completions(shell) => shell.run(Cli::command()),
         What::Man(man) => man.run(Cli::command()),
         What::Estimate(estimate) => estimate.run(),
+        What::Restore(restore) => restore.run(&cli.common),
         what => {
             let context = Context::of(&cli.common)?;
             process::block_on(work(what, context))?
@@ -117,8 +126,10 @@ async fn work(what: What, context: Context) -> Result<(), Failure> {
         What::Allow(allow) => allow.run(context).await,
         What::User(verb) => verb.run(&*context.env, &context.dir),
         What::Check(check) => check.run(&context).await,
+        What::Backup(backup) => backup.run(&context),
+        What::Owed => owed::run(context).await,
         // These need no data directory and were done before.
-        What::Estimate(_) | What::Completions(_) | What::Man(_) => Ok(()),
+        What::Estimate(_) | What::Restore(_) | What::Completions(_) | What::Man(_) => Ok(()),
     }
 }
 

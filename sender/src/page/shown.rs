@@ -39,6 +39,13 @@ pub(super) fn view(status: &Status, settings: &Settings, history: &History, wall
             true => Action::new(Verb::Resume, "all"),
             false => Action::new(Verb::Pause, "all"),
         }],
+        oldest_s: status
+            .studies
+            .iter()
+            .filter(|s| waits(s))
+            .map(|s| s.age_s)
+            .max(),
+        disk_free: Some(status.spool.free_bytes),
         utc_offset: offset,
     }
 }

@@ -1,5 +1,6 @@
 //! The table of the configuration's keys: what the commented default file is written from.
 
+use karez_host::alarm;
 use karez_host::config::Key;
 use karez_host::page;
 
@@ -169,6 +170,12 @@ pub(super) const KEYS: &[Key] = &[
     page::PLACE,
     page::PRICE,
     page::CURRENCY,
+    alarm::WEBHOOK,
+    alarm::SMTP,
+    alarm::FROM,
+    alarm::TO,
+    alarm::AGE,
+    alarm::DISK,
     Key::unset(
         "rule[].modality",
         "\"CR\"",

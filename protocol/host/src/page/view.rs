@@ -28,6 +28,10 @@ pub struct View {
     pub clinics: Vec<ClinicRow>,
     /// What can be done about the whole.
     pub actions: Vec<Action>,
+    /// Seconds for which the oldest study has waited; none when none waits or nobody knows.
+    pub oldest_s: Option<u64>,
+    /// Bytes free on the disk, where that is known.
+    pub disk_free: Option<u64>,
     /// Seconds by which local time is ahead of UTC.
     pub utc_offset: i64,
 }
