@@ -57,6 +57,11 @@ pub const HAVE_INTERVAL: Duration = Duration::from_secs(2);
 pub const DOUBT_WAIT: Duration = Duration::from_secs(4);
 /// A waiting study rises by one class after this long, never above URGENT.
 pub const AGEING_STEP: Duration = Duration::from_secs(24 * 3600);
+/// How long records that describe nothing but repeats wait for others of their kind, so that they
+/// share packets, answers and receipts; never those of a STAT study.
+pub const LINGER: Duration = Duration::from_secs(1);
+/// With so many, they wait no longer.
+pub const LINGER_RECORDS: usize = 16;
 /// How often a source asks again for word about what it still owes.
 pub const ASK_INTERVAL: Duration = Duration::from_secs(60);
 

@@ -34,7 +34,7 @@ fn source() -> Source {
         starts: true,
         repeats: Vec::new(),
     };
-    source.add_record(KEPT, info).unwrap();
+    source.add_record(Moment::default(), KEPT, info).unwrap();
     source
 }
 
@@ -136,11 +136,15 @@ fn records_taken_back_are_no_longer_owed_and_others_can_follow() {
         starts: true,
         repeats: Vec::new(),
     };
-    source.add_record(KEPT, info(0..7)).unwrap();
+    source
+        .add_record(Moment::default(), KEPT, info(0..7))
+        .unwrap();
     source.cut_segment(KEPT, 1);
     assert_eq!(source.progress(STUDY), (0, 100));
     assert_eq!(source.records(KEPT).len(), 1);
-    source.add_record(KEPT, info(0..2)).unwrap();
+    source
+        .add_record(Moment::default(), KEPT, info(0..2))
+        .unwrap();
     assert_eq!(source.records(KEPT).len(), 2);
 }
 
@@ -154,12 +158,14 @@ fn what_a_receipt_released_is_sent_again_only_when_a_restored_hub_demands_it() {
         starts: true,
         repeats: Vec::new(),
     };
-    source.add_record(KEPT, second.clone()).unwrap();
+    source
+        .add_record(Moment::default(), KEPT, second.clone())
+        .unwrap();
     let third = RecordInfo {
         chunks: 2..3,
         ..second
     };
-    source.add_record(KEPT, third).unwrap();
+    source.add_record(Moment::default(), KEPT, third).unwrap();
     let (clinic, hub) = identities();
     let mut stored = Receipt::read(&hub.peer(), &clinic.peer(), &receipt()).unwrap();
     stored.records[1].runs = vec![(0, 2)];

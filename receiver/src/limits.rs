@@ -10,8 +10,11 @@ pub(crate) const MESSAGES_A_TURN: usize = 64;
 pub(crate) const FRAMES_A_TURN: usize = 64;
 /// How long a receipt waits for others of its study.
 pub(crate) const RECEIPT_WAIT: Duration = Duration::from_secs(2);
+/// How long after a receipt the next one of its segment waits at least, so that instances that
+/// come one by one share receipts.
+pub(crate) const RECEIPT_REST: Duration = Duration::from_secs(1);
 /// Instances that are worth a receipt at once.
-pub(crate) const RECEIPT_INSTANCES: u64 = 16;
+pub(crate) const RECEIPT_INSTANCES: u64 = 64;
 /// Runs of records that one receipt names.
 pub(crate) const RECEIPT_RUNS: usize = 200;
 /// How often a full disk is looked at again.

@@ -146,6 +146,12 @@ impl SegmentLedger {
         !self.todo.is_empty()
     }
 
+    /// How many can be sent now.
+    #[must_use]
+    pub fn todo(&self) -> u64 {
+        self.todo.count()
+    }
+
     /// The first number that is neither on its way nor arrived.
     #[must_use]
     pub fn first_unplaced(&self) -> Option<u64> {

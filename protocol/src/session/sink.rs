@@ -67,6 +67,8 @@ struct Segment {
     notes: u64,
     /// Its chunks went when it was stored: what they were is no longer here to be repeated.
     evicted: bool,
+    /// When it was last said, of the sink's own accord, what is held.
+    said_at: Option<Moment>,
 }
 
 struct OpenRecord {
@@ -251,6 +253,7 @@ impl Segment {
             gone: RunSet::new(),
             notes: 0,
             evicted: false,
+            said_at: None,
         }
     }
 }

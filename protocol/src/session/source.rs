@@ -38,6 +38,15 @@ pub struct RecordInfo {
     pub repeats: Vec<Range<u64>>,
 }
 
+impl RecordInfo {
+    /// Whether it describes nothing but parts that were sent before: a few hundred bytes, which
+    /// several of its kind share a packet, an answer and a receipt with.
+    fn is_light(&self) -> bool {
+        let repeats = self.repeats.iter().map(|r| r.end.saturating_sub(r.start));
+        !self.chunks.is_empty() && repeats.sum::<u64>() == self.chunks.end - self.chunks.start
+    }
+}
+
 /// What one sender owes to one receiver.
 pub struct Source {
     me: PeerId,
@@ -82,6 +91,8 @@ struct Segment {
     head_sent: bool,
     heard: bool,
     asked: bool,
+    /// When the first of the records to be sent came, if they may wait for others.
+    lingers_since: Option<Moment>,
     epoch: Option<Epoch>,
     bytes: u64,
 }
@@ -142,6 +153,7 @@ impl Source {
             head_sent: false,
             heard: false,
             asked: false,
+            lingers_since: None,
             epoch: None,
             bytes: 0,
         });
@@ -152,13 +164,21 @@ impl Source {
     ///
     /// # Errors
     /// When its chunks do not follow on those of the record before.
-    pub fn add_record(&mut self, segment: SegmentId, info: RecordInfo) -> Result<(), SourceError> {
+    pub fn add_record(
+        &mut self,
+        now: Moment,
+        segment: SegmentId,
+        info: RecordInfo,
+    ) -> Result<(), SourceError> {
         let owner = self
             .segments
             .get_mut(&segment)
             .ok_or(SourceError::UnknownSegment(segment))?;
         if info.chunks.start != owner.chunk_ledger.end() || info.chunks.end < info.chunks.start {
             return Err(SourceError::Gap(segment));
+        }
+        if !owner.record_ledger.has_todo() || !info.is_light() {
+            owner.lingers_since = info.is_light().then_some(now);
         }
         owner.record_ledger.extend(1, false);
         let mut at = info.chunks.start;

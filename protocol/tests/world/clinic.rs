@@ -121,7 +121,7 @@ impl Clinic {
             .records
             .insert((segment, number), (info.clone(), bytes));
         self.store.contents.insert((segment, number), content);
-        self.source.add_record(segment, info).unwrap();
+        self.source.add_record(now, segment, info).unwrap();
     }
 
     fn open_segment(&mut self, study: StudyId, random: [u8; 32]) {
@@ -158,7 +158,7 @@ impl Clinic {
             self.source.open_segment(*study, *segment);
         }
         for ((segment, _), (info, _)) in &self.store.records {
-            self.source.add_record(*segment, info.clone()).unwrap();
+            self.source.add_record(now, *segment, info.clone()).unwrap();
         }
         self.source.doubt_all();
         for receipt in &self.store.receipts {

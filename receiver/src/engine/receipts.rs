@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::Engine;
 use crate::keys::NEWEST;
-use crate::limits::{RECEIPT_INSTANCES, RECEIPT_RUNS, RECEIPT_WAIT};
+use crate::limits::{RECEIPT_INSTANCES, RECEIPT_REST, RECEIPT_RUNS, RECEIPT_WAIT};
 use crate::registry::{Entry, Place};
 
 /// What receipts say of a segment's records.
@@ -25,6 +25,8 @@ pub(crate) struct Attested {
     stored: BTreeMap<u8, RunSet>,
     /// Hashes of sealed records that were needed before.
     hashes: BTreeMap<u64, [u8; 32]>,
+    /// When this process last stated anything.
+    stated_at: Option<Instant>,
 }
 
 /// A statement that is to be made.
@@ -41,6 +43,8 @@ pub(crate) struct Waiting {
     since: Instant,
     records: RunSet,
     instances: u64,
+    /// It waits for no others.
+    at_once: bool,
 }
 
 const PROOFS: [Proof; 5] = [
@@ -75,6 +79,11 @@ impl Attested {
             Fresh::Verified => &mut self.verified,
             Fresh::Stored(proof) => self.stored.entry(proof).or_default(),
         }
+    }
+
+    /// Until when its next statement waits for others.
+    fn rests_until(&self) -> Option<Instant> {
+        self.stated_at.map(|at| at + RECEIPT_REST)
     }
 
     fn is_stored(&self, records: &RunSet) -> bool {
@@ -113,6 +122,7 @@ impl Engine {
             since: now,
             records: RunSet::new(),
             instances: 0,
+            at_once: false,
         });
         waiting.records.insert(records);
         waiting.instances += 1;
@@ -120,8 +130,16 @@ impl Engine {
 
     /// When a receipt has waited long enough.
     pub(super) fn receipts_due_at(&self) -> Option<Instant> {
-        let waiting = self.clinics.values().flat_map(|c| c.fresh.values());
-        waiting.map(|w| w.since + RECEIPT_WAIT).min()
+        let now = self.now();
+        let clinics = self.clinics.values();
+        let due = clinics.flat_map(|clinic| {
+            clinic.fresh.iter().map(move |((segment, _), waiting)| {
+                let rests = clinic.attested.get(segment).and_then(|a| a.rests_until());
+                let late = waiting.since + RECEIPT_WAIT;
+                rests.filter(|at| *at > now).map_or(late, |at| at.min(late))
+            })
+        });
+        due.min()
     }
 
     /// Signs what is due and gives it to the journal.
@@ -130,7 +148,7 @@ impl Engine {
         let mut due = Vec::new();
         for (peer, clinic) in &self.clinics {
             for (key, waiting) in &clinic.fresh {
-                if self.is_due(*peer, key.1, waiting, now) {
+                if self.is_due(*peer, *key, waiting, now) {
                     due.push((*peer, *key));
                 }
             }
@@ -146,14 +164,29 @@ impl Engine {
         }
     }
 
-    fn is_due(&self, peer: PeerId, fresh: Fresh, waiting: &Waiting, now: Instant) -> bool {
+    /// What is verified is soon stored, and need not be said then: it waits longer. The last of
+    /// a study wait for nothing, unless there was a receipt a moment ago: then they are not the
+    /// last, but come one by one.
+    fn is_due(
+        &self,
+        peer: PeerId,
+        (segment, fresh): (SegmentId, Fresh),
+        waiting: &Waiting,
+        now: Instant,
+    ) -> bool {
         let old = now.saturating_duration_since(waiting.since) >= RECEIPT_WAIT;
         let Some(clinic) = self.clinics.get(&peer) else {
             return false;
         };
         let stat = clinic.sink.class(waiting.study) == Some(Class::Stat);
-        let last = || fresh != Fresh::Verified && self.is_quiet(peer, waiting.study);
-        old || stat || waiting.instances >= RECEIPT_INSTANCES || last()
+        if old || stat || waiting.at_once || fresh == Fresh::Verified {
+            return old || stat || waiting.at_once;
+        }
+        let attested = clinic.attested.get(&segment);
+        let rests = attested.and_then(|a| a.rests_until());
+        let rested = rests.is_none_or(|at| at <= now);
+        let many = waiting.instances >= RECEIPT_INSTANCES;
+        many || rested && self.is_quiet(peer, waiting.study)
     }
 
     /// Whether nothing of a study is on its way to a target.
@@ -173,6 +206,7 @@ impl Engine {
     }
 
     fn issue(&mut self, peer: PeerId, (segment, fresh): (SegmentId, Fresh), waiting: &Waiting) {
+        let now = self.now();
         let attested = self
             .clinics
             .get_mut(&peer)
@@ -181,6 +215,7 @@ impl Engine {
         if fresh == Fresh::Verified && attested.is_stored(&waiting.records) {
             return;
         }
+        attested.stated_at = Some(now);
         let (kind, proof) = match fresh {
             Fresh::Verified => (ReceiptKind::Verified, Proof::Rebuilt),
             Fresh::Stored(proof) => (ReceiptKind::Stored, named(proof)),
@@ -225,7 +260,8 @@ impl Engine {
                 study,
                 since: now,
                 records: kept,
-                instances: RECEIPT_INSTANCES,
+                instances: 0,
+                at_once: true,
             };
             clinic.fresh.insert((segment, fresh), waiting);
         }

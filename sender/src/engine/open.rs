@@ -171,7 +171,7 @@ impl Engine {
         let mut segment = Segment::new(study);
         segment.whole = found.records.len() as u64;
         for record in found.records {
-            let added = self.source.add_record(id, record);
+            let added = self.source.add_record(now, id, record);
             added.map_err(|e| Failure::new(e.to_string()))?;
         }
         for (order, first, end) in found.instances {

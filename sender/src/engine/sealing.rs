@@ -81,11 +81,12 @@ impl Engine {
             ..
         } = sealed;
         let done = output.done;
+        let now = self.now();
         for piece in output.pieces {
             let Piece::Record(record) = piece else {
                 continue;
             };
-            if let Err(error) = self.source.add_record(segment, info(&record)) {
+            if let Err(error) = self.source.add_record(now, segment, info(&record)) {
                 tracing::error!(%error, "a record of our own does not fit");
                 return self.abandon_by_bug(study, order);
             }
@@ -93,7 +94,6 @@ impl Engine {
         if done {
             self.instance_sealed(segment, order);
         }
-        let now = self.now();
         let Some(open) = self.tables.open_mut(study) else {
             return;
         };

@@ -20,6 +20,7 @@ pub mod transfer;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct TestEnv {
     links: watch::Sender<u64>,
     pub streams: streams::Streams,
     pub wall: Mutex<i64>,
+    /// Bytes that a job works through in a second; 0 takes no time.
+    speed: AtomicU64,
 }
 
 /// Shows the logs of a test when RUST_LOG says so.
@@ -62,7 +65,13 @@ impl TestEnv {
             links: watch::Sender::new(0),
             streams: streams::Streams::default(),
             wall: Mutex::new(1_790_000_000),
+            speed: AtomicU64::new(0),
         })
+    }
+
+    /// From now on a job takes time.
+    pub fn set_speed(&self, bytes_per_s: u64) {
+        self.speed.store(bytes_per_s, Ordering::Relaxed);
     }
 
     /// Ends every engine where it stands.
@@ -104,8 +113,14 @@ impl Env for TestEnv {
     }
 
     /// Runs jobs on the spot: one that waited for the engine would wait for ever.
-    fn work(&self, job: Job, _cost_hint_bytes: u64) -> BoxFuture<'static, ()> {
-        Box::pin(async move { job() })
+    fn work(&self, job: Job, cost_hint_bytes: u64) -> BoxFuture<'static, ()> {
+        let speed = self.speed.load(Ordering::Relaxed);
+        Box::pin(async move {
+            if let Some(millis) = (cost_hint_bytes * 1000).checked_div(speed) {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+            }
+            job();
+        })
     }
 
     fn spawn_engine(&self, name: &'static str, run: BoxFuture<'static, ()>) -> io::Result<Engine> {

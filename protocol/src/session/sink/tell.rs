@@ -22,6 +22,9 @@ impl Sink {
         }
         self.tell_at = None;
         for id in std::mem::take(&mut self.dirty) {
+            if let Some(segment) = self.segments.get_mut(&id) {
+                segment.said_at = Some(now);
+            }
             self.say(id);
         }
     }
@@ -150,9 +153,13 @@ impl Sink {
         self.tell_at = Some(self.tell_at.map_or(due, |at| at.min(due)));
     }
 
+    /// At once, but for what else comes of the same bytes, unless it was said a moment ago: then
+    /// as while data flows.
     pub(super) fn say_now(&mut self, now: Moment, id: SegmentId) {
         self.dirty.insert(id);
-        let due = now.after(HAVE_INTERVAL / 20);
+        let said = self.segments.get(&id).and_then(|s| s.said_at);
+        let soon = now.after(HAVE_INTERVAL / 20);
+        let due = said.map_or(soon, |at| at.after(HAVE_INTERVAL).max(soon));
         self.tell_at = Some(self.tell_at.map_or(due, |at| at.min(due)));
     }
 

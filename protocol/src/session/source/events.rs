@@ -106,4 +106,6 @@ pub enum Why {
     Doubt,
     /// It is time to ask again about what is owed.
     Ask,
+    /// Records of repeats have waited long enough for others of their kind.
+    Linger,
 }

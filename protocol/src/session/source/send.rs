@@ -2,7 +2,9 @@
 
 use super::{Segment, Source, Study, Transmit, Why};
 use crate::id::{SegmentId, StudyId};
-use crate::limits::{ASK_INTERVAL, ASK_SEGMENTS_MAX, DOUBT_WAIT, RECORDS_AHEAD};
+use crate::limits::{
+    ASK_INTERVAL, ASK_SEGMENTS_MAX, DOUBT_WAIT, LINGER, LINGER_RECORDS, RECORDS_AHEAD,
+};
 use crate::priority::Class;
 use crate::schedule::{Claim, order};
 use crate::session::Lane;
@@ -44,7 +46,7 @@ impl Source {
         self.make_plan_if_due(now);
         loop {
             let (study, class) = *self.plan.as_ref()?.first()?;
-            if let Some(transmit) = self.next_of(study, Lane::Class(class)) {
+            if let Some(transmit) = self.next_of(now, study, Lane::Class(class)) {
                 return Some(transmit);
             }
             if let Some(plan) = &mut self.plan {
@@ -56,6 +58,17 @@ impl Source {
     /// When, and why, [`Self::handle_timeout`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Moment, Why)> {
+        let lingering = self.segments.values().filter_map(|s| s.lingers_until());
+        let linger = lingering.min().map(|at| (at, Why::Linger));
+        [self.word_due(), linger]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+            .filter(|_| self.connected_at.is_some())
+    }
+
+    /// When word from the receiver is overdue, or to be asked for.
+    fn word_due(&self) -> Option<(Moment, Why)> {
         let connected_at = self.connected_at?;
         let doubt = self
             .segments
@@ -80,6 +93,14 @@ impl Source {
                 self.plan = None;
             }
             Some((at, Why::Ask)) if at <= now => self.ask(now),
+            Some((at, Why::Linger)) if at <= now => {
+                for segment in self.segments.values_mut() {
+                    if segment.lingers_until().is_some_and(|at| at <= now) {
+                        segment.lingers_since = None;
+                    }
+                }
+                self.plan = None;
+            }
             _ => {}
         }
     }
@@ -137,7 +158,8 @@ impl Source {
 
     fn claim(&self, now: Moment, id: StudyId, study: &Study) -> Option<Claim> {
         let segments = || study.segments.iter().filter_map(|s| self.segments.get(s));
-        if study.withdrawn || !(study.wants_to_steer() || segments().any(Segment::wants_to_send)) {
+        let wants = |segment: &Segment| segment.wants_to_send(now, study.class);
+        if study.withdrawn || !(study.wants_to_steer() || segments().any(wants)) {
             return None;
         }
         let bytes = segments().map(|s| s.bytes - s.arrived_bytes()).sum();
@@ -151,13 +173,13 @@ impl Source {
         })
     }
 
-    fn next_of(&mut self, id: StudyId, lane: Lane) -> Option<Transmit> {
+    fn next_of(&mut self, now: Moment, id: StudyId, lane: Lane) -> Option<Transmit> {
         let study = self.studies.get_mut(&id)?;
         for segment_id in study.segments.clone() {
             let Some(segment) = self.segments.get_mut(&segment_id) else {
                 continue;
             };
-            if !segment.wants_to_send() {
+            if !segment.wants_to_send(now, study.class) {
                 continue;
             }
             if let Some(transmit) = segment.next(segment_id, lane) {
@@ -195,7 +217,18 @@ impl Segment {
         self.record_ledger.in_doubt() || self.chunk_ledger.in_doubt()
     }
 
-    fn wants_to_send(&self) -> bool {
+    /// Until when its records wait for others of their kind, if that is all there is to send.
+    fn lingers_until(&self) -> Option<Moment> {
+        let since = self.lingers_since?;
+        let few = self.record_ledger.todo() < LINGER_RECORDS as u64;
+        let alone = self.record_ledger.has_todo() && !self.chunk_ledger.has_todo();
+        (few && alone).then(|| since.after(LINGER))
+    }
+
+    fn wants_to_send(&self, now: Moment, class: Class) -> bool {
+        if class != Class::Stat && self.lingers_until().is_some_and(|at| at > now) {
+            return false;
+        }
         let awaits_word = self.asked && !self.heard;
         let head = !(self.head_sent || self.arrived() || awaits_word);
         let owes = !self.all_released() || !self.demanded.is_empty();
@@ -212,6 +245,7 @@ impl Segment {
         let first_open = self.first_open_record();
         if let Some(number) = self.record_ledger.next(first_open + RECORDS_AHEAD as u64) {
             self.record_ledger.sent(number);
+            self.lingers_since = None;
             return Some(Transmit::Record(lane, id, number));
         }
         let serial = self.chunk_ledger.next(self.chunks_announced())?;
