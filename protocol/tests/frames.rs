@@ -113,6 +113,7 @@ fn frame() -> impl Strategy<Value = Frame> {
             .prop_map(|(token, agent)| Frame::Join(Join { token, agent })),
         (".{0,40}", signed()).prop_map(|(name, keys)| Frame::Joined(Joined { name, keys })),
         (any::<u16>(), ".{0,80}").prop_map(|(code, text)| Frame::Refused(Refusal { code, text })),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(Frame::Reads),
     ]
 }
 
@@ -271,6 +272,17 @@ fn a_frame_of_another_version_says_which() {
         text.contains("version 9") && text.contains("update"),
         "{text}"
     );
+}
+
+#[test]
+fn a_frame_of_a_later_variant_is_known_as_such() {
+    for bytes in [&[1, 17][..], &[1, 200, 1, 2, 3]] {
+        let error = Frame::from_bytes(bytes).unwrap_err();
+        assert_eq!(error, WireError::Unknown(bytes[1]));
+    }
+    let last = Frame::Reads(vec![0, 1, 8]).to_bytes();
+    assert_eq!(last[1], 16);
+    assert!(Frame::from_bytes(&last).is_ok());
 }
 
 #[test]

@@ -226,6 +226,7 @@ fn signed_frames() -> Vec<(&'static str, Frame)> {
         ("join", Frame::Join(join)),
         ("joined", Frame::Joined(joined)),
         ("refused", Frame::Refused(refusal)),
+        ("reads", Frame::Reads((0..9).collect())),
     ]
 }
 

@@ -39,7 +39,7 @@ pub use codec::Corrupt;
 pub use estimate::{Estimate, Estimator};
 pub use pack::{PackError, PackedItem, Packer};
 pub use part::{
-    CHAIN_MAX, CodecId, HEAD, Level, PART_PACKED_MAX, PART_RAW_MAX, PackedPart, PartRef,
+    CHAIN_MAX, CodecId, Codecs, HEAD, Level, PART_PACKED_MAX, PART_RAW_MAX, PackedPart, PartRef,
     UnknownLevel,
 };
 pub use plan::{HeadPlan, InstanceInfo, PartPlan, Plan, plan};

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use thiserror::Error;
 
 use crate::codec::{self, Job, State};
-use crate::part::{CHAIN_MAX, CodecId, HEAD, Level, PackedPart, PartRef};
+use crate::part::{CHAIN_MAX, CodecId, Codecs, HEAD, Level, PackedPart, PartRef};
 use crate::plan::{Layout, Pixels, Plan};
 use crate::source::{ByteSource, read_range};
 
@@ -16,6 +16,7 @@ const CHAINS_WEIGHT_MAX: usize = 16 << 20;
 /// Packs the instances of one segment. It keeps what the next instance can build on, within bounds.
 pub struct Packer {
     level: Level,
+    codecs: Codecs,
     chains: Vec<Chain>,
 }
 
@@ -83,8 +84,14 @@ impl Packer {
     pub fn new(level: Level) -> Self {
         Self {
             level,
+            codecs: Codecs::KNOWN,
             chains: Vec::new(),
         }
+    }
+
+    /// Packs the parts to come with these codecs only: those that the receiver reads.
+    pub fn set_codecs(&mut self, codecs: Codecs) {
+        self.codecs = codecs;
     }
 
     /// Changes the level for the parts to come.
@@ -184,7 +191,7 @@ impl Packer {
         };
         let usable = |c: &&Chain| c.kind == kind && !alone && c.depth < CHAIN_MAX;
         let usable: Vec<&Chain> = self.chains.iter().filter(usable).collect();
-        let best = attempts(&job, &usable)
+        let best = attempts(&job, self.codecs, &usable)
             .into_iter()
             .filter(|attempt| attempt.packed.len() < raw.len())
             .find_map(|attempt| attempt.prove(raw))
@@ -278,8 +285,12 @@ fn stored(raw: &[u8]) -> Proven {
 }
 
 /// The packings worth comparing, the smallest first.
-fn attempts<'a>(job: &Job<'_>, chains: &[&'a Chain]) -> Vec<Attempt<'a>> {
+fn attempts<'a>(job: &Job<'_>, codecs: Codecs, chains: &[&'a Chain]) -> Vec<Attempt<'a>> {
     let chain = |codec| chains.iter().find(|c| c.codec == codec).copied();
+    let attempt = |codec, chain| {
+        let allowed = codecs.has(codec);
+        allowed.then(|| Attempt::new(codec, job, chain)).flatten()
+    };
     let mut found = Vec::new();
     let mut starts = false;
     for &codec in image_codecs(job) {
@@ -287,9 +298,9 @@ fn attempts<'a>(job: &Job<'_>, chains: &[&'a Chain]) -> Vec<Attempt<'a>> {
         if codec == CodecId::LEPTON && !found.is_empty() {
             continue;
         }
-        let next = chain(codec).and_then(|chain| Attempt::new(codec, job, Some(chain)));
+        let next = chain(codec).and_then(|chain| attempt(codec, Some(chain)));
         starts |= next.is_none();
-        found.extend(next.or_else(|| Attempt::new(codec, job, None)));
+        found.extend(next.or_else(|| attempt(codec, None)));
     }
     let shrinks = |a: &Attempt<'_>| a.packed.len() * ZSTD_ABOVE > job.raw.len();
     // Pictures of few colours can repeat what only zstd finds, cines what was there long ago.
@@ -299,11 +310,11 @@ fn attempts<'a>(job: &Job<'_>, chains: &[&'a Chain]) -> Vec<Attempt<'a>> {
         Layout::Opaque => true,
     };
     if job.raw.len() < SMALL || may_repeat || !found.iter().any(shrinks) {
-        found.extend(Attempt::new(CodecId::ZSTD, job, chain(CodecId::ZSTD)));
+        found.extend(attempt(CodecId::ZSTD, chain(CodecId::ZSTD)));
         // Counters and test patterns: every difference the same.
         let model = |a: &Attempt<'_>| matches!(a.codec, CodecId::GRAY | CodecId::FAST);
         if found.iter().any(model) {
-            found.extend(Attempt::new(CodecId::WORDS, job, None));
+            found.extend(attempt(CodecId::WORDS, None));
         }
     }
     found.sort_by_key(|attempt| attempt.packed.len());

@@ -59,6 +59,36 @@ impl fmt::Display for CodecId {
     }
 }
 
+/// A set of codecs of numbers below 64. That of [`CodecId::STORED`] is in every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codecs(u64);
+
+impl Codecs {
+    /// Those of the first version: what a hub reads that says nothing of it.
+    pub const FIRST: Self = Self(0x1ff);
+    /// All that this program packs and unpacks.
+    pub const KNOWN: Self = Self(0x1ff);
+
+    /// These numbers; those of which this program knows nothing are left out.
+    #[must_use]
+    pub fn of(numbers: &[u8]) -> Self {
+        let known = numbers.iter().filter(|n| Self::KNOWN.has(CodecId(**n)));
+        Self(known.fold(1, |bits, n| bits | 1 << n))
+    }
+
+    /// Whether a codec is in.
+    #[must_use]
+    pub const fn has(self, codec: CodecId) -> bool {
+        codec.0 < 64 && self.0 >> codec.0 & 1 == 1
+    }
+
+    /// Their numbers, ascending.
+    #[must_use]
+    pub fn numbers(self) -> Vec<u8> {
+        (0..64).filter(|n| self.has(CodecId(*n))).collect()
+    }
+}
+
 /// One part of one instance of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartRef {
@@ -96,16 +126,18 @@ pub enum Level {
 
 /// Links up to this many bits a second are fed by one core at `mid`, proof included.
 const MID_FEEDS: u64 = 10_000_000;
+/// And at `best` by a core of an eighth of that speed: it would only wait for the link.
+const BEST_FEEDS: u64 = 512_000;
 
 impl Level {
     /// The level that one core packs at without holding a link of so many bits a second up, by
-    /// what is known beforehand: `mid`, `fast` on rich links.
+    /// what is known beforehand: `mid`, `best` on thin links, `fast` on rich ones.
     #[must_use]
     pub fn for_link(bits_per_s: u64) -> Self {
-        if bits_per_s > MID_FEEDS {
-            Self::Fast
-        } else {
-            Self::Mid
+        match bits_per_s {
+            0..=BEST_FEEDS => Self::Best,
+            0..=MID_FEEDS => Self::Mid,
+            _ => Self::Fast,
         }
     }
 }

@@ -15,6 +15,9 @@ pub enum WireError {
     /// A version that this program does not speak.
     #[error("a frame of wire version {0}, and this program speaks 1: update the older side")]
     Version(u8),
+    /// A variant that a later version has: to be passed over.
+    #[error("a frame of variant {0}, which this program does not know")]
+    Unknown(u8),
     /// Nothing that decodes.
     #[error("a frame is malformed or cut short")]
     Malformed,

@@ -9,8 +9,13 @@ use crate::priority::Class;
 use crate::resume::Have;
 use crate::seal::Signed;
 
-/// The first byte of every frame.
+/// The first byte of every frame, and the oldest wire version spoken.
 pub const HEAD_OF_FRAME: u8 = 1;
+/// The newest wire version spoken. Who speaks 2 passes over frames of variants that it does not
+/// know, and may be sent [`Frame::Reads`].
+pub const NEWEST_VERSION: u8 = 2;
+/// The last variant known.
+const LAST_VARIANT: u8 = 16;
 
 /// One frame. Fields never change within a wire version: a new field is a new frame (SPEC 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -75,6 +80,8 @@ pub enum Frame {
     Joined(Joined),
     /// The connection will be closed, for this reason.
     Refused(Refusal),
+    /// The codecs of parts that the hub can unpack, ascending; only to one that speaks version 2.
+    Reads(Vec<u8>),
 }
 
 /// What each side says first.
@@ -171,7 +178,10 @@ impl Frame {
             return Err(WireError::TooLong(bytes.len()));
         }
         match bytes.split_first() {
-            Some((&HEAD_OF_FRAME, rest)) => decode(rest),
+            Some((&HEAD_OF_FRAME, rest)) => match rest.first() {
+                Some(&variant) if variant > LAST_VARIANT => Err(WireError::Unknown(variant)),
+                _ => decode(rest),
+            },
             Some((&version, _)) => Err(WireError::Version(version)),
             None => Err(WireError::Malformed),
         }

@@ -4,4 +4,4 @@ mod codec;
 mod frame;
 
 pub use codec::{WireError, decode, encode};
-pub use frame::{Frame, HEAD_OF_FRAME, Hello, Join, Joined, Refusal};
+pub use frame::{Frame, HEAD_OF_FRAME, Hello, Join, Joined, NEWEST_VERSION, Refusal};

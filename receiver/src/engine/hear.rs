@@ -1,9 +1,10 @@
 //! Connections: what clinics say, and what they are told.
 
 use bytes::Bytes;
+use karez_imaging::Codecs;
 use karez_protocol::id::PeerId;
 use karez_protocol::resume::What;
-use karez_protocol::wire::{Frame, HEAD_OF_FRAME, Hello};
+use karez_protocol::wire::{Frame, HEAD_OF_FRAME, Hello, NEWEST_VERSION, WireError};
 use karez_quic::{Close, Lane, code};
 use karez_store::Kind;
 use tracing::{debug, info, warn};
@@ -34,7 +35,7 @@ impl Engine {
         };
         let hello = Frame::Hello(Hello {
             oldest: HEAD_OF_FRAME,
-            newest: HEAD_OF_FRAME,
+            newest: NEWEST_VERSION,
             process: self.process,
             epoch: clinic.sink.epoch(),
             hub_key: NEWEST,
@@ -113,6 +114,7 @@ impl Engine {
         match Frame::from_bytes(&bytes) {
             Ok(Frame::Hello(hello)) => self.greeted(peer, id, &hello),
             Ok(frame) => self.hear(peer, frame),
+            Err(error @ WireError::Unknown(_)) => debug!(%error, "passed over"),
             Err(error) => {
                 warn!(clinic = peer.short(), %error, "a frame is refused");
                 live.cut(&Close::new(code::BAD_FRAME, &error.to_string()));
@@ -174,7 +176,7 @@ impl Engine {
     fn greeted(&mut self, peer: PeerId, id: u64, hello: &Hello) {
         let ours = Hello {
             oldest: HEAD_OF_FRAME,
-            newest: HEAD_OF_FRAME,
+            newest: NEWEST_VERSION,
             ..hello.clone()
         };
         let Some(clinic) = self.clinics.get_mut(&peer) else {
@@ -187,6 +189,10 @@ impl Engine {
             warn!(clinic = peer.short(), refusal.text, "a clinic is refused");
             clinic.fault = Some(refusal.text.clone());
             return live.cut(&Close::new(BAD_VERSION, &refusal.text));
+        }
+        if hello.newest >= NEWEST_VERSION {
+            let reads = Frame::Reads(Codecs::KNOWN.numbers());
+            live.port.push(Lane::Control, Bytes::from(reads.to_bytes()));
         }
         live.process = Some(hello.process);
         let process = hello.process.short();

@@ -27,7 +27,7 @@ pub(super) struct Estimate {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// How much computing a byte on the link is worth; auto: mid, or fast on a rich link
+    /// How much computing a byte on the link is worth; auto: mid, best on a thin link, fast on a rich one
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     level: Choice,
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use karez_host::bridge::Port;
+use karez_imaging::Codecs;
 use karez_protocol::id::{Epoch, HubKeyId};
 use karez_protocol::seal::{HubPublic, Signed};
 use karez_protocol::session::{Lane, SourceError};
 use karez_protocol::units::Moment;
-use karez_protocol::wire::{Frame, HEAD_OF_FRAME, Hello};
+use karez_protocol::wire::{Frame, HEAD_OF_FRAME, Hello, NEWEST_VERSION, WireError};
 use karez_quic::{Close, LinkHandle, LinkMemory, SessionEnd, code};
 
 use super::Engine;
@@ -68,7 +69,7 @@ impl Engine {
         let now = self.now();
         let hello = Hello {
             oldest: HEAD_OF_FRAME,
-            newest: HEAD_OF_FRAME,
+            newest: NEWEST_VERSION,
             process: self.process,
             epoch: Epoch([0; 8]),
             hub_key: self
@@ -140,6 +141,7 @@ impl Engine {
             self.link.heard = Some(self.now());
             match Frame::from_bytes(&bytes) {
                 Ok(frame) => self.take(frame),
+                Err(error @ WireError::Unknown(_)) => tracing::debug!(%error, "passed over"),
                 Err(error) => self.hang_up(&error.to_string()),
             }
         }
@@ -150,6 +152,10 @@ impl Engine {
         let taken = match frame {
             Frame::Hello(hello) => return self.greet(&hello),
             Frame::Keys(signed) => return self.take_keys(signed),
+            Frame::Reads(codecs) => {
+                self.codecs = Codecs::of(&codecs);
+                return;
+            }
             Frame::Have(have) => {
                 let heard = self.source.handle_frame(Frame::Have(have.clone()));
                 self.count_arrived(&have);
@@ -177,12 +183,15 @@ impl Engine {
     fn greet(&mut self, hello: &Hello) {
         let ours = Hello {
             oldest: HEAD_OF_FRAME,
-            newest: HEAD_OF_FRAME,
+            newest: NEWEST_VERSION,
             ..hello.clone()
         };
         if let Err(refusal) = ours.meet(hello) {
             self.shared.line.problem(&refusal.text);
             return self.hang_up(&refusal.text);
+        }
+        if hello.newest < NEWEST_VERSION {
+            self.codecs = Codecs::FIRST;
         }
         if let Some(live) = &mut self.link.live {
             live.greeted = true;

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use karez_host::{Env, Failure};
+use karez_imaging::Codecs;
 use karez_protocol::id::{PeerId, ProcessId};
 use karez_protocol::priority::Class;
 use karez_protocol::seal::{DeskKey, HubPublic};
@@ -131,6 +132,8 @@ pub(crate) struct Engine {
     trouble: Option<Trouble>,
     link: Link,
     pace: pace::Pace,
+    /// What the hub reads, as far as is known.
+    codecs: Codecs,
     journal_entries: commit::Counts,
     /// Segments that receipts name and that are no longer here: released and evicted.
     evicted: BTreeSet<karez_protocol::id::SegmentId>,
@@ -170,6 +173,7 @@ impl Engine {
             trouble: None,
             link: Link::default(),
             pace: pace::Pace::default(),
+            codecs: Codecs::FIRST,
             journal_entries: commit::Counts::default(),
             evicted: Default::default(),
             ticked: Moment::default(),

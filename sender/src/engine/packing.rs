@@ -1,6 +1,7 @@
 //! What is packed next, and what becomes of it.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use karez_host::env::{WorkLost, work};
 use karez_imaging::{Level, Packer};
@@ -23,6 +24,8 @@ use crate::outbox::{Output, Run, Sealer, StepError, StepTools};
 pub(super) struct StepDone {
     study: StudyId,
     order: u64,
+    /// From when it was given to a core.
+    took: Duration,
     result: Result<Stepped, WorkLost>,
 }
 
@@ -91,19 +94,24 @@ impl Engine {
             tags: self.tags.clone(),
         };
         let (env, done) = (self.shared.env.clone(), self.step_sender.clone());
+        let length = self.tables.instances.get(&order);
+        let length = length.map_or(0, |i| i.accepted.length);
+        let cost = length.min(STEP_BYTES as u64);
         self.jobs += 1;
         tokio::spawn(async move {
             let step = move || {
                 let output = sealer.step(&mut run, &tools);
                 (sealer, run, output)
             };
-            let result = work(&*env, STEP_BYTES as u64, step).await;
-            let study = id;
+            let begun = env.now();
+            let result = work(&*env, cost, step).await;
+            let (study, took) = (id, env.now().saturating_duration_since(begun));
             // The engine may have stopped; what was made is made again after the next start.
             let _ = done
                 .send(StepDone {
                     study,
                     order,
+                    took,
                     result,
                 })
                 .await;
@@ -117,9 +125,9 @@ impl Engine {
             return Some(begun);
         }
         let order = *self.tables.studies.get(&id)?.waiting.first()?;
-        let level = self.level();
+        let (level, codecs) = (self.level(), self.codecs);
         if let Some(sealer) = self.tables.open_mut(id)?.sealer.as_mut() {
-            sealer.set_level(level);
+            sealer.begin(level, codecs);
         }
         let accepted = &self.tables.instances.get(&order)?.accepted;
         match begin(&self.shared, accepted) {
@@ -212,8 +220,12 @@ impl Engine {
         let StepDone {
             study,
             order,
+            took,
             result,
         } = done;
+        if let Ok((_, _, Ok(output))) = &result {
+            self.pace.made(output.bytes, took);
+        }
         let segment = self
             .tables
             .studies

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use karez_host::Env;
-use karez_imaging::{HEAD, Level, PackedPart, Packer, PartRef as ImagingRef, Plan, plan};
+use karez_imaging::{Codecs, HEAD, Level, PackedPart, Packer, PartRef as ImagingRef, Plan, plan};
 use karez_protocol::id::{ChunkId, Fingerprint, PartTag};
 use karez_protocol::limits::{
     CHUNK_PLAIN_MAX, HEAD_INLINE_MAX, RECORD_PARTS_MAX, RECORD_SEALED_MAX,
@@ -68,7 +68,8 @@ pub(crate) struct Output {
     pub(crate) tags: Vec<PartTag>,
     /// The instance is packed to its end.
     pub(crate) done: bool,
-    bytes: usize,
+    /// Of all pieces.
+    pub(crate) bytes: usize,
 }
 
 /// Something to be stored.
@@ -115,9 +116,10 @@ impl Sealer {
         }
     }
 
-    /// Packs the next instances at this level.
-    pub(crate) fn set_level(&mut self, level: Level) {
+    /// Packs the next instances at this level and with these codecs.
+    pub(crate) fn begin(&mut self, level: Level, codecs: Codecs) {
         self.packer.set_level(level);
+        self.packer.set_codecs(codecs);
     }
 
     /// Lets go what the next instance could build on: it costs air, and frees memory.

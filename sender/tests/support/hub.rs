@@ -48,6 +48,8 @@ pub struct State {
     pub gone: Vec<(SegmentId, RunSet)>,
     pub revoked: bool,
     pub speaks: (u8, u8),
+    /// The codecs that it says it reads, when it next says anything; none: it says nothing.
+    pub reads: Vec<u8>,
     pub hellos: Vec<Hello>,
     /// Studies in the order in which their first chunks came.
     pub order: Vec<StudyId>,
@@ -91,6 +93,7 @@ impl Hub {
             gone: Vec::new(),
             revoked: false,
             speaks: (1, 1),
+            reads: Vec::new(),
             hellos: Vec::new(),
             order: Vec::new(),
             receipts: Vec::new(),
@@ -379,7 +382,9 @@ impl State {
 
     fn frames(&mut self, clinic: PeerId) -> Vec<Frame> {
         let sink = self.sinks.get_mut(&clinic).unwrap();
-        std::iter::from_fn(|| sink.poll_transmit()).collect()
+        let reads = Some(std::mem::take(&mut self.reads)).filter(|r| !r.is_empty());
+        let said = std::iter::from_fn(|| sink.poll_transmit());
+        reads.map(Frame::Reads).into_iter().chain(said).collect()
     }
 
     fn tick(&mut self, clinic: PeerId) {

@@ -1,5 +1,7 @@
 //! The hub's rebuilding: from records and chunks to the bytes that came in.
 
+use std::collections::BTreeSet;
+
 use karez_imaging::{CodecId, PackedPart, PartRef as ImagingRef, Unpacker};
 use karez_protocol::id::{PeerId, SegmentId};
 use karez_protocol::manifest::{Head, PartRef, RecordBody, RecordBytes};
@@ -97,6 +99,21 @@ impl State {
         );
         self.origins.push(start.origin);
         whole
+    }
+
+    /// The codecs of all parts of its only clinic.
+    pub fn codecs(&mut self) -> BTreeSet<u8> {
+        let clinic = *self.sinks.keys().next().unwrap();
+        let segments: Vec<_> = self.sinks[&clinic].segments().map(|(id, _)| id).collect();
+        let mut codecs = BTreeSet::new();
+        for id in segments {
+            let records = self.sinks[&clinic].have(id).unwrap().records().clone();
+            for number in records.iter().flatten() {
+                let body = self.body(clinic, id, number).1;
+                codecs.extend(body.parts.iter().map(|part| part.codec));
+            }
+        }
+        codecs
     }
 
     fn body(
