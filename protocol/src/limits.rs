@@ -45,6 +45,10 @@ pub const TEXT_MAX: usize = 200;
 /// Records that one clinic may have at the hub without all their chunks, so that the table of
 /// expected chunk ids is bounded: 4,096 records of 16 KiB.
 pub const OPEN_RECORDS_MAX: usize = 4096;
+/// Runs of records of one segment that a clinic may declare lost at source.
+pub const GONE_RUNS_MAX: usize = 1024;
+/// Studies whose class is remembered at a hub though nothing of them is there.
+pub const STRANGE_CLASSES_MAX: usize = 4096;
 /// Records that a source announces ahead of its chunks, per study.
 pub const RECORDS_AHEAD: usize = 256;
 /// Segments that a sink keeps open per clinic.

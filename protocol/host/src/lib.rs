@@ -3,7 +3,9 @@
 
 pub mod alarm;
 pub mod backup;
+pub mod audit;
 pub mod bridge;
+pub mod calendar;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -74,3 +74,13 @@ pub const BACKUP_MANIFEST: usize = 256 * 1024 * 1024;
 pub const ALARMS: usize = 50;
 /// Bytes of a line that a webhook or a mail relay answers.
 pub const ALARM_ANSWER: usize = 1024;
+/// Bytes of one journal of the audit log, before the next begins.
+pub const AUDIT_FILE_BYTES: u64 = 4 << 20;
+/// Journals of the audit log that are kept: some 400,000 lines in 64 MiB.
+pub const AUDIT_FILES: usize = 16;
+/// Audit lines that may wait for a disk that takes nothing; of more only the number is kept.
+pub const AUDIT_PENDING: usize = 4096;
+/// Anchors of the audit log before their journal is written anew.
+pub const AUDIT_ANCHORS: usize = 256;
+/// Audit lines in one answer.
+pub const AUDIT_PAGE: usize = 5000;

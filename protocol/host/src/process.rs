@@ -35,6 +35,12 @@ pub fn cpu_time() -> Duration {
     Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
 }
 
+/// Whose process this is, as the audit log names him.
+#[must_use]
+pub fn user() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
 /// Keys and images pass through this process's memory: no core dump may hold them, and no other
 /// process of the same user may read them.
 ///

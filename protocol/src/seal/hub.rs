@@ -1,5 +1,7 @@
 //! A hub's keys: everything derives from one 32-byte seed, printed once as a recovery sheet.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Kem, Serializable};
 use zeroize::Zeroizing;
@@ -10,6 +12,8 @@ use crate::id::{HubKeyId, PeerId};
 use crate::manifest::ManifestError;
 use crate::wire::{decode, encode};
 
+/// Encryption keys that a hub can have in its life: one a month for five years.
+pub const HUB_KEYS_MAX: u32 = 64;
 /// Groups of characters on a recovery sheet: 8 of 7, the last character of each a check.
 pub const SHEET_WORDS: usize = 8;
 
@@ -42,7 +46,9 @@ impl HubSeed {
         derive("karez/1 hub reset", &*self.0, &[])
     }
 
-    /// The private halves of encryption keys 0 to `newest`.
+    /// The ring of encryption keys, of which clinics are told `newest`. The private halves of all
+    /// [`HUB_KEYS_MAX`] are in it: a hub that comes from its recovery sheet opens what was sealed
+    /// to any of them, and an older one stays as long as anything may be owed to it.
     #[must_use]
     pub fn keys(&self, newest: HubKeyId) -> HubKeys {
         let pair = |n: u32| {
@@ -50,7 +56,8 @@ impl HubSeed {
             X25519HkdfSha256::derive_keypair(&*ikm)
         };
         HubKeys {
-            pairs: (0..=newest.0).map(pair).collect(),
+            pairs: (0..HUB_KEYS_MAX).map(pair).collect(),
+            newest: AtomicU32::new(newest.0.min(HUB_KEYS_MAX - 1)),
         }
     }
 
@@ -124,6 +131,7 @@ type Pair = (
 /// The hub's encryption keys, by number.
 pub struct HubKeys {
     pairs: Vec<Pair>,
+    newest: AtomicU32,
 }
 
 impl HubKeys {
@@ -135,18 +143,27 @@ impl HubKeys {
         pair.map(|p| &p.0).ok_or(SealError::UnknownHubKey(id.0))
     }
 
+    /// The number of the newest key.
+    #[must_use]
+    pub fn newest_id(&self) -> HubKeyId {
+        HubKeyId(self.newest.load(Ordering::Relaxed))
+    }
+
+    /// Clinics seal to this key from now on; older numbers change nothing.
+    pub fn raise(&self, newest: HubKeyId) {
+        let newest = newest.0.min(HUB_KEYS_MAX - 1);
+        self.newest.fetch_max(newest, Ordering::Relaxed);
+    }
+
     /// The newest public key, to which clinics seal.
     #[must_use]
     pub fn newest(&self) -> HubPublic {
-        let id = self.pairs.len().saturating_sub(1);
+        let id = self.newest_id();
         let mut public = [0; 32];
-        if let Some((_, key)) = self.pairs.last() {
+        if let Some((_, key)) = self.pairs.get(id.0 as usize) {
             public.copy_from_slice(&key.to_bytes());
         }
-        HubPublic {
-            id: HubKeyId(id as u32),
-            key: public,
-        }
+        HubPublic { id, key: public }
     }
 }
 
@@ -215,5 +232,19 @@ mod tests {
             seed.keys(HubKeyId(2)).newest().key
         );
         assert_eq!(seed.identity().peer(), seed.identity().peer());
+    }
+
+    #[test]
+    fn a_raised_ring_tells_the_new_key_and_is_never_lowered() {
+        let seed = HubSeed::new([1; 32]);
+        let ring = seed.keys(HubKeyId(0));
+        ring.raise(HubKeyId(2));
+        ring.raise(HubKeyId(1));
+        assert_eq!(ring.newest(), seed.keys(HubKeyId(2)).newest());
+        ring.raise(HubKeyId(u32::MAX));
+        assert_eq!(ring.newest_id(), HubKeyId(HUB_KEYS_MAX - 1));
+        assert!(ring.private(HubKeyId(0)).is_ok(), "the oldest still opens");
+        let beyond = ring.private(HubKeyId(HUB_KEYS_MAX));
+        assert_eq!(beyond.err(), Some(SealError::UnknownHubKey(HUB_KEYS_MAX)));
     }
 }

@@ -10,7 +10,7 @@ mod ingest;
 mod segment;
 
 pub use desk::{DeskKey, DeskPublic};
-pub use hub::{HubKeys, HubPublic, HubSeed, SHEET_WORDS};
+pub use hub::{HUB_KEYS_MAX, HubKeys, HubPublic, HubSeed, SHEET_WORDS};
 pub use identity::{ClinicKeys, Identity, Purpose, Signed, verify};
 pub use ingest::{BLOCK_PLAIN, BLOCK_SEALED, FILE_HEADER, FileKey, IngestKey};
 pub use segment::{ChunkPlace, RecordPlace, SegmentKey, SegmentNames};
@@ -58,4 +58,37 @@ fn derive(context: &str, secret: &[u8], inputs: &[&[u8]]) -> Zeroizing<[u8; 32]>
         hasher.update(input);
     }
     Zeroizing::new(*hasher.finalize().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does not compile when the type has `Debug`: then two implementations would fit.
+    macro_rules! has_no_debug {
+        ($($key:ty),+) => {$({
+            trait Ambiguous<A> {
+                const NAME: &'static str = stringify!($key);
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            struct WithDebug;
+            impl<T: ?Sized + std::fmt::Debug> Ambiguous<WithDebug> for T {}
+            assert!(!<$key as Ambiguous<_>>::NAME.is_empty());
+        })+};
+    }
+
+    #[test]
+    fn no_key_can_be_printed() {
+        has_no_debug!(
+            HubSeed, HubKeys, Identity, ClinicKeys, SegmentKey, IngestKey, FileKey
+        );
+    }
+
+    #[test]
+    fn every_key_is_wiped_when_dropped() {
+        const fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<Zeroizing<[u8; 32]>>();
+        wiped::<ed25519_dalek::SigningKey>();
+        wiped::<crate::link::probe::ProbeKey>();
+    }
 }

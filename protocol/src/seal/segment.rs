@@ -327,7 +327,10 @@ mod tests {
         };
         let theirs = SegmentKey::recover(&other, &keys, HubKeyId(0), &enc).unwrap();
         assert_ne!(*ours.expose_for_search(), *theirs.expose_for_search());
-        let unknown = SegmentKey::recover(&names(), &keys, HubKeyId(1), &enc).err();
-        assert_eq!(unknown, Some(SealError::UnknownHubKey(1)));
+        let later = SegmentKey::recover(&names(), &keys, HubKeyId(1), &enc).unwrap();
+        assert_ne!(*ours.expose_for_search(), *later.expose_for_search());
+        let beyond = HubKeyId(crate::seal::HUB_KEYS_MAX);
+        let unknown = SegmentKey::recover(&names(), &keys, beyond, &enc).err();
+        assert_eq!(unknown, Some(SealError::UnknownHubKey(beyond.0)));
     }
 }

@@ -39,6 +39,10 @@ pub struct Sink {
     tell_at: Option<Moment>,
     /// Why nothing more is taken, while that is so.
     full: Option<String>,
+    /// Bytes that may still be announced; `None` for any.
+    room: Option<u64>,
+    /// Something was announced for which there was no room.
+    turned_away: bool,
 }
 
 struct Segment {
@@ -99,6 +103,8 @@ impl Sink {
             dirty: BTreeSet::new(),
             tell_at: None,
             full: None,
+            room: None,
+            turned_away: false,
         }
     }
 

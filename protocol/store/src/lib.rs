@@ -37,4 +37,4 @@ pub use limits::{HANDLES, MAX_HEAD, MAX_NUMBER, MAX_PAYLOAD, MAX_UNCOLLECTED, MA
 pub use mem::{Durable, Fault, MemDisk};
 pub use real::RealDisk;
 pub use recover::{Found, Recovery};
-pub use store::{Commit, Options, Store, Stored, StoredNote, Verified};
+pub use store::{Commit, Cursor, Extent, Options, Store, Stored, StoredNote, Verified, Walked};

@@ -48,6 +48,14 @@ pub struct Caller {
     pub pid: Option<i32>,
 }
 
+impl Caller {
+    /// As the audit log names him.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("uid {}", self.uid)
+    }
+}
+
 /// The client has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the command line has gone")]

@@ -52,6 +52,10 @@ struct State {
     trace: Vec<(u128, SocketAddr, usize, bool)>,
     /// Of each packet.
     first_bytes: Vec<(IpAddr, u8)>,
+    /// UDP payload that arrived at each machine.
+    received: BTreeMap<IpAddr, usize>,
+    /// Whose packets are kept, and those.
+    spied: Option<(IpAddr, Vec<Vec<u8>>)>,
 }
 
 #[derive(Default)]
@@ -75,6 +79,8 @@ impl World {
             blocked: Vec::new(),
             trace: Vec::new(),
             first_bytes: Vec::new(),
+            received: BTreeMap::new(),
+            spied: None,
         })))
     }
 
@@ -114,6 +120,37 @@ impl World {
             .collect()
     }
 
+    /// Bytes that have arrived at a machine.
+    pub fn received_by(&self, last: u8) -> usize {
+        let ip = IpAddr::from([10, 0, 0, last]);
+        let state = self.0.lock().unwrap();
+        state.received.get(&ip).copied().unwrap_or(0)
+    }
+
+    /// Keeps what a machine sends from now on.
+    pub fn spy_on(&self, last: u8) {
+        let ip = IpAddr::from([10, 0, 0, last]);
+        self.0.lock().unwrap().spied = Some((ip, Vec::new()));
+    }
+
+    /// What was kept since then.
+    pub fn spied(&self) -> Vec<Vec<u8>> {
+        let mut state = self.0.lock().unwrap();
+        state
+            .spied
+            .take()
+            .map(|(_, packets)| packets)
+            .unwrap_or_default()
+    }
+
+    /// Sends bytes that no endpoint made, from a port of a machine that has none open there.
+    pub fn send_raw(&self, from: SocketAddr, to: SocketAddr, packet: &[u8]) {
+        let mut state = self.0.lock().unwrap();
+        state.boxes.entry(from).or_default();
+        drop(state);
+        self.send(from, to, packet);
+    }
+
     pub fn trace(&self) -> Vec<(u128, SocketAddr, usize, bool)> {
         self.0.lock().unwrap().trace.clone()
     }
@@ -142,6 +179,11 @@ impl World {
             .trace
             .push(((now - state.start).as_micros(), from, packet.len(), arrives));
         state.first_bytes.push((from.ip(), packet[0]));
+        if let Some((ip, packets)) = &mut state.spied
+            && *ip == from.ip()
+        {
+            packets.push(packet.to_vec());
+        }
         if full {
             return;
         }
@@ -149,6 +191,7 @@ impl World {
         *free = starts + Duration::from_secs_f64(bits / state.link.bits_per_s);
         let at = *free + state.link.delay;
         if arrives && let Some(inbox) = state.boxes.get_mut(&to) {
+            *state.received.entry(to.ip()).or_default() += packet.len();
             inbox.packets.push_back((at, from, packet.to_vec()));
             if let Some(waker) = inbox.waker.take() {
                 waker.wake();
@@ -247,9 +290,11 @@ impl AsyncUdpSocket for Socket {
         if inbox.packets.front().is_some_and(|(at, ..)| *at <= now)
             && let Some((_, from, packet)) = inbox.packets.pop_front()
         {
-            bufs[0][..packet.len()].copy_from_slice(&packet);
+            // A longer one is cut, as the socket of an operating system does.
+            let len = packet.len().min(bufs[0].len());
+            bufs[0][..len].copy_from_slice(&packet[..len]);
             let mut seen = RecvMeta::default();
-            (seen.addr, seen.len, seen.stride) = (from, packet.len(), packet.len());
+            (seen.addr, seen.len, seen.stride) = (from, len, len);
             meta[0] = seen;
             return Poll::Ready(Ok(1));
         }

@@ -47,7 +47,7 @@ impl Sink {
             What::Record(number) => {
                 owner.writing_records.remove(number..number + 1);
                 owner.displace(number);
-                owner.dropped_records.add(number);
+                owner.drop_record(number);
             }
             What::Chunk(serial) => {
                 owner.writing_chunks.remove(serial..serial + 1);
@@ -220,6 +220,13 @@ impl Segment {
     pub(super) fn drop_chunk(&mut self, serial: u64) {
         if serial < SEGMENT_CHUNKS_MAX && self.dropped_chunks.run_count() < OPEN_RECORDS_MAX {
             self.dropped_chunks.add(serial);
+        }
+    }
+
+    /// The same for a record.
+    pub(super) fn drop_record(&mut self, number: u64) {
+        if self.dropped_records.run_count() < OPEN_RECORDS_MAX {
+            self.dropped_records.add(number);
         }
     }
 

@@ -1,8 +1,13 @@
 //! What a sink does with the clinic's frames.
 
+use std::collections::BTreeSet;
+
 use super::{Segment, Sink, SinkError, SinkEvent};
-use crate::id::{ChunkId, PeerId, SegmentId};
-use crate::limits::{CHUNK_SEALED_MAX, OPEN_RECORDS_MAX, OPEN_SEGMENTS_MAX};
+use crate::id::{ChunkId, PeerId, SegmentId, StudyId};
+use crate::limits::{
+    CHUNK_SEALED_MAX, GONE_RUNS_MAX, OPEN_RECORDS_MAX, OPEN_SEGMENTS_MAX, SEGMENT_CHUNKS_MAX,
+    SEGMENT_RECORDS_MAX, STRANGE_CLASSES_MAX,
+};
 use crate::manifest::{Gone, ManifestError, RecordBytes, Revision, SegmentHead};
 use crate::resume::What;
 use crate::seal::Signed;
@@ -40,6 +45,7 @@ impl Sink {
             } => {
                 let known = self.classes.get(&study).map_or(0, |(c, _)| *c);
                 if counter > known {
+                    self.forget_classes();
                     self.classes.insert(study, (counter, class));
                     self.events.push_back(SinkEvent::Class(study, class));
                 }
@@ -49,6 +55,15 @@ impl Sink {
             Frame::Gone(signed) => self.take_gone(&signed),
             _ => Err(SinkError::Unexpected(self.clinic)),
         }
+    }
+
+    /// Bounds the classes of studies of which nothing is here.
+    fn forget_classes(&mut self) {
+        if self.classes.len() < self.segments.len() + STRANGE_CLASSES_MAX {
+            return;
+        }
+        let here: BTreeSet<StudyId> = self.segments.values().map(|s| s.head.study()).collect();
+        self.classes.retain(|study, _| here.contains(study));
     }
 
     fn take_head(&mut self, signed: &Signed) -> Result<(), SinkError> {
@@ -88,16 +103,29 @@ impl Sink {
         let Some(segment) = self.segments.get_mut(&id) else {
             return Ok(());
         };
+        if number >= SEGMENT_RECORDS_MAX {
+            let rule = ManifestError::Rule("a record's number is out of bounds");
+            return Err(refuse_of(self.clinic)(rule));
+        }
         if segment.have.records().contains(number) || segment.writing_records.contains(number) {
             return Ok(());
         }
         if self.full.is_some() || segment.open.len() >= OPEN_RECORDS_MAX {
-            segment.dropped_records.add(number);
+            segment.drop_record(number);
             return Ok(());
         }
         let refuse = refuse_of(self.clinic);
         let record = RecordBytes::from_bytes(bytes).map_err(refuse)?;
         let body = record.open(&segment.key, number).map_err(refuse)?;
+        let wanted = body.chunk_count() * CHUNK_SEALED_MAX as u64 + record.as_bytes().len() as u64;
+        if let Some(room) = &mut self.room {
+            if wanted > *room {
+                // Not claimed and not asked for: it comes again when there is room.
+                self.turned_away = true;
+                return Ok(());
+            }
+            *room -= wanted;
+        }
         segment.place(id, number, &body)?;
         segment.writing_records.add(number);
         let links = self.find_links(id, number, &body);
@@ -118,6 +146,10 @@ impl Sink {
         let Some(segment) = self.segments.get_mut(&id) else {
             return Ok(());
         };
+        if serial >= SEGMENT_CHUNKS_MAX {
+            let rule = ManifestError::Rule("a chunk's serial is out of bounds");
+            return Err(refuse_of(self.clinic)(rule));
+        }
         if segment.have.chunks().contains(serial) || segment.writing_chunks.contains(serial) {
             self.say_soon(now, id);
             return Ok(());
@@ -151,9 +183,18 @@ impl Sink {
     fn take_gone(&mut self, signed: &Signed) -> Result<(), SinkError> {
         let refuse = self.refusal();
         let gone = Gone::read(&self.clinic, signed).map_err(refuse)?;
-        let (segment, records) = (gone.records.segment, gone.records.set());
+        let segment = gone.records.segment;
+        let records = gone.records.set().within(&(0..SEGMENT_RECORDS_MAX));
         if let Some(owner) = self.segments.get_mut(&segment) {
-            owner.gone.union(&records);
+            let mut all = owner.gone.clone();
+            all.union(&records);
+            if all.run_count() > GONE_RUNS_MAX {
+                return Err(SinkError::TooMuch {
+                    clinic: self.clinic,
+                    what: "1,024 runs of lost records of one segment",
+                });
+            }
+            owner.gone = all;
             let study = owner.head.study();
             self.events.push_back(SinkEvent::Gone {
                 study,

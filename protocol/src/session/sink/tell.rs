@@ -100,6 +100,19 @@ impl Sink {
         });
     }
 
+    /// How many bytes may still be announced, `None` for any: records of more are passed over,
+    /// and the chunks of those before are still taken.
+    pub const fn set_room(&mut self, room: Option<u64>) {
+        self.room = room;
+    }
+
+    /// Whether something was announced for which there was no room, since this was last asked.
+    pub const fn turned_away(&mut self) -> bool {
+        let turned_away = self.turned_away;
+        self.turned_away = false;
+        turned_away
+    }
+
     /// Why nothing is taken, while that is so.
     #[must_use]
     pub fn full(&self) -> Option<&str> {

@@ -9,7 +9,7 @@ use crate::files::Files;
 use crate::format::{Class, FIRST, FileHeader, HEADER, Purpose, span};
 use crate::fresh::Fresh;
 use crate::limits::{MAX_NAME, MAX_PAYLOAD};
-use crate::log::Log;
+use crate::log::{Log, remove_if_there};
 use crate::pack::{broken_off, unreadable};
 use crate::preamble;
 use crate::recover::{Found, read_tail};
@@ -24,10 +24,29 @@ pub(super) struct Journal {
     next: u64,
 }
 
+/// How far a journal has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Positions below this are durable.
+    pub durable: u64,
+    /// The position of the next entry.
+    pub next: u64,
+    /// Durable bytes of its file.
+    pub bytes: u64,
+}
+
 impl Store {
     /// The names of all journals.
     pub fn journals(&self) -> impl Iterator<Item = &str> {
         self.journals.keys().map(String::as_str)
+    }
+
+    /// The names of journals that are there and could not be opened.
+    pub fn failed_journals(&self) -> impl Iterator<Item = &str> {
+        self.failed.iter().filter_map(|target| match target {
+            Target::Journal(name) => Some(name.as_str()),
+            Target::Pack(_) => None,
+        })
     }
 
     /// Shows every durable entry of a journal with its position, in order. A journal that does
@@ -94,6 +113,36 @@ impl Store {
             },
         );
         named.map(|()| base)
+    }
+
+    /// How far a journal has come; `None` when there is none of this name.
+    #[must_use]
+    pub fn journal_extent(&self, name: &str) -> Option<Extent> {
+        let journal = self.journals.get(name)?;
+        Some(Extent {
+            durable: journal.durable,
+            next: journal.next,
+            bytes: journal.bytes(),
+        })
+    }
+
+    /// Removes a journal with everything in it, durably. One that is not there is no error.
+    ///
+    /// # Errors
+    /// [`Error::BadName`]; [`Error::Io`] and its kin: then it may come back after a power cut;
+    /// remove it again.
+    pub fn remove_journal(&mut self, name: &str) -> Result<(), Error> {
+        let (place, path) = journal_place(&self.dirs.journals, name)?;
+        let target = Target::Journal(name.to_owned());
+        self.files.forget(&path);
+        self.journals.remove(name);
+        self.failed.remove(&target);
+        self.dirty.remove(&target);
+        self.done.withdraw_notes(name);
+        let disk = self.files.disk();
+        let removed = remove_if_there(disk.as_ref(), &path);
+        let removed = removed.and_then(|()| disk.sync_dir(&self.dirs.journals));
+        removed.map_err(|e| Error::io("remove", place, e))
     }
 
     /// Makes a journal if it is missing.

@@ -6,6 +6,7 @@ mod journals;
 mod open;
 mod rewrite;
 mod segments;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,7 +19,9 @@ use crate::files::Files;
 use crate::pack::Pack;
 
 pub use commit::{Commit, Stored, StoredNote};
+pub use journals::Extent;
 pub use segments::Verified;
+pub use walk::{Cursor, Walked};
 
 use journals::Journal;
 
