@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use karez_host::audit::{Event, Note};
 use karez_host::env::Engine as Running;
 use karez_host::shutdown::{Shutdown, Trigger};
 use karez_host::{Env, Failure};
 use karez_protocol::seal::HubKeys;
 use karez_quic::Server;
+use karez_store::Cursor;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -16,11 +18,14 @@ use tokio::task::JoinHandle;
 use crate::admit::Doors;
 use crate::command::Command;
 use crate::downlink;
-use crate::engine::{Bells, Cursor, Engine, Express, Mailbox, Message};
+use crate::engine::{Bells, Engine, Express, Mailbox, Message};
 use crate::handoff::{Worker, export};
 use crate::keys::{self, Keys};
 use crate::limits::INBOX;
 use crate::settings::Settings;
+
+/// Who does what nobody asked for, in the audit log.
+pub(crate) const DAEMON: &str = "daemon";
 
 /// A running hub.
 pub struct Receiver {
@@ -47,6 +52,8 @@ pub struct Handle {
     env: Arc<dyn Env>,
     mailbox: Mailbox,
     ring: Arc<HubKeys>,
+    /// Whose commands these are, in the audit log.
+    who: String,
 }
 
 /// What a step of `verify` found.
@@ -101,6 +108,7 @@ impl Receiver {
                 env,
                 mailbox,
                 ring: keys.ring.clone(),
+                who: DAEMON.to_owned(),
             },
             address,
             trigger,
@@ -148,13 +156,37 @@ impl Receiver {
 }
 
 impl Handle {
+    /// The same for somebody's commands: who it is stands in the audit log.
+    #[must_use]
+    pub fn by(&self, who: &str) -> Self {
+        Self {
+            who: who.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Adds a line to the audit log, such as of somebody who looks at names. It is durable with
+    /// the next commit.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn audit(&self, note: Note) -> Result<(), Failure> {
+        let note = Box::new(note.by(&self.who));
+        Ok(self.mailbox.tell(Message::Note(note)).await?)
+    }
+
+    /// Seconds since 1970, for people.
+    pub(crate) fn wall(&self) -> i64 {
+        self.env.wall()
+    }
+
     /// Gives a command and waits for its answer.
     ///
     /// # Errors
     /// What the engine says, or that it is stopping.
     pub async fn command(&self, command: Command) -> Result<Value, Failure> {
         self.mailbox
-            .ask(|answer| Message::Command(command, answer))
+            .ask(|answer| Message::Command(command, self.who.clone(), answer))
             .await?
     }
 
@@ -184,12 +216,15 @@ impl Handle {
     /// # Errors
     /// There is no such instance, or the file cannot be written.
     pub async fn export(&self, item: &str, to: &Path) -> Result<u64, Failure> {
-        let item = item.to_owned();
+        let (item, place) = (item.to_owned(), item.to_owned());
         let job = self
             .mailbox
             .ask(|answer| Message::Parked(item, answer))
             .await??;
         let (env, ring) = (self.env.clone(), self.ring.clone());
+        let note = Note::new(env.wall(), Event::Exported).of(job.study);
+        // Before the first byte is out.
+        self.audit(note.with(&place).counting(1)).await?;
         export(env, self.mailbox.clone(), ring, &job, to).await
     }
 
@@ -247,7 +282,7 @@ pub fn offline(
 ) -> Result<Value, Failure> {
     let keys = Arc::new(Keys::of(&keys::load(&*env.disk(), dir)?));
     let mut engine = Engine::open(env, dir, settings, keys, Arc::new(Doors::default()))?;
-    let answer = engine.command(command);
+    let answer = engine.command_by(command, &karez_host::process::user());
     engine.close();
     answer
 }

@@ -9,9 +9,6 @@ use karez_protocol::seal::{HubKeys, HubSeed, Identity};
 use karez_store::{Disk, OpenMode, read_whole, write_atomically};
 use zeroize::Zeroizing;
 
-/// The newest encryption key that this program uses.
-pub const NEWEST: HubKeyId = HubKeyId(0);
-
 /// A hub's keys at work.
 pub struct Keys {
     /// Signs and answers for the hub.
@@ -32,7 +29,7 @@ impl Keys {
         Self {
             me: identity.peer(),
             identity,
-            ring: Arc::new(seed.keys(NEWEST)),
+            ring: Arc::new(seed.keys(HubKeyId(0))),
             uids: Zeroizing::new(blake3::derive_key("karez/1 UID at a target", seed.bytes())),
         }
     }

@@ -64,6 +64,12 @@ pub(crate) const SILENT: Duration = Duration::from_secs(30);
 pub(crate) const LACK_RETRY: Duration = Duration::from_secs(60);
 /// How long a starting daemon waits for another process to let the directory go.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Bytes that one step of the scrub reads at most.
+pub(crate) const SCRUB_STEP: u64 = 1 << 20;
+/// How long after a start the scrub begins.
+pub(crate) const SCRUB_FIRST: Duration = Duration::from_secs(600);
+/// How long after it was found rot is shown.
+pub(crate) const ROT_SHOWN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Bytes that one step of `verify` reads.
 pub(crate) const VERIFY_STEP: u64 = 8 << 20;
 /// First bytes of an instance in which its UIDs are looked for.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use karez_host::alarm;
+use karez_host::audit::Note;
 use karez_host::env::BoxFuture;
 use karez_host::page::{self, Act, Pages, Place, Verb, View};
 use karez_host::shutdown::Shutdown;
@@ -100,5 +101,9 @@ impl Pages for HubPages {
 
     fn audit(&self, user: &str, what: &str, item: &str) {
         tracing::info!(target: "karez::audit", user, what, item, "on the dashboard");
+        let note = Note::on_page(self.handle.wall(), user, what, item);
+        let handle = self.handle.by(&note.who);
+        // A daemon that is stopping takes no more notes.
+        tokio::spawn(async move { handle.audit(note).await });
     }
 }

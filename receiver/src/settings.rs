@@ -50,6 +50,12 @@ pub struct Store {
     pub evict_below: Size,
     /// How long the bytes of a stored study stay.
     pub keep_stored: Period,
+    /// What one clinic may have here.
+    pub quota: Size,
+    /// Bytes a second that the store reads of itself.
+    pub scrub: Size,
+    /// How long it rests after it has read everything.
+    pub scrub_pause: Period,
 }
 
 /// A hub's links.
@@ -99,6 +105,9 @@ impl Default for Store {
             reserve: Size(1 << 30),
             evict_below: Size(4 << 30),
             keep_stored: Period(30 * 86_400_000),
+            quota: Size(0),
+            scrub: Size(2 << 20),
+            scrub_pause: Period(7 * 86_400_000),
         }
     }
 }
@@ -142,6 +151,23 @@ impl config::Settings for Settings {
             "\"30 d\"",
             "How long the bytes of a study that all targets have stay here, for a hand-off again \
              and for images that repeat; then they are removed.",
+        ),
+        Key::new(
+            "store.quota",
+            "\"0 B\"",
+            "What one clinic may have here, bytes, with what it has announced; \"0 B\" for no \
+             limit. A clinic that reaches it is told to wait and keeps the rest.",
+        ),
+        Key::new(
+            "store.scrub",
+            "\"2 MiB\"",
+            "Bytes a second, at most, that the hub reads of its own store to find rot; \"0 B\" \
+             for never.",
+        ),
+        Key::new(
+            "store.scrub_pause",
+            "\"7 d\"",
+            "How long it rests after it has read everything.",
         ),
         Key::new(
             "link.ip_mtu",

@@ -1,7 +1,7 @@
 //! What the command line asks a running daemon over the control socket.
 
 use karez_host::Failure;
-use karez_host::control::{Body, Call, Handler};
+use karez_host::control::{Body, Call, Events, Handler};
 use karez_host::env::BoxFuture;
 use karez_protocol::priority::Class;
 use serde::Deserialize;
@@ -49,6 +49,12 @@ struct Allow {
 }
 
 #[derive(Deserialize)]
+struct Page {
+    after: u64,
+    xml: bool,
+}
+
+#[derive(Deserialize)]
 struct Join {
     invitation: String,
 }
@@ -61,11 +67,15 @@ impl Handler for Commands {
 
 impl Commands {
     async fn answer(&self, call: Call<'_>) -> Result<Value, Failure> {
+        let theirs = Self(self.0.by(&call.caller.name()));
         if call.command == "send" {
             let send: Send = arguments(call.arguments)?;
-            return value(&self.send(send, call.body).await?);
+            return value(&theirs.send(send, call.body).await?);
         }
-        self.call(call.command, call.arguments).await
+        if call.command == "verify" {
+            return theirs.verify(call.events).await;
+        }
+        theirs.call(call.command, call.arguments).await
     }
 
     /// Answers a command that brings no bytes.
@@ -98,6 +108,12 @@ impl Commands {
                 self.0.pause(command == "pause").await?;
                 Ok(json!({}))
             }
+            "audit-lines" => {
+                let page: Page = arguments(given)?;
+                self.0.audit_lines(page.after, page.xml).await
+            }
+            "audit-verify" => self.0.audit_verify().await,
+            "audit-witnesses" => self.0.audit_witnesses().await,
             "join" => {
                 let join: Join = arguments(given)?;
                 self.0.join(&join.invitation).await?;
@@ -106,6 +122,17 @@ impl Commands {
             other => Err(Failure::new(format!("the daemon does not know `{other}`"))
                 .fix("Restart the daemon after an upgrade")),
         }
+    }
+
+    async fn verify(&self, mut events: Events<'_>) -> Result<Value, Failure> {
+        let (mut verifying, mut last) = (self.0.verify(), json!({}));
+        while let Some((bytes, bad)) = verifying.step().await? {
+            last = json!({ "bytes": bytes, "bad": bad });
+            if events.send(&last).await.is_err() {
+                break;
+            }
+        }
+        Ok(last)
     }
 
     async fn send(&self, send: Send, mut body: Body<'_>) -> Result<Ticket, Failure> {

@@ -5,17 +5,19 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 
+use karez_host::audit::{Event, Note};
 use karez_host::env::Engine as EngineThread;
 use karez_host::{Env, Failure};
 use karez_protocol::id::Fingerprint;
 use karez_protocol::invitation::Invitation;
 use karez_protocol::priority::Class;
 use karez_protocol::seal::DeskKey;
-use karez_store::Blobs;
+use karez_store::{Blobs, Cursor};
+use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot, watch as news};
 use tokio::task::JoinHandle;
 
-use crate::engine::{Command, Engine, Mark, Progress, Shared};
+use crate::engine::{Command, DAEMON, Engine, Mark, Progress, Shared};
 use crate::hub::HubInfo;
 use crate::ingest::{Given, Intake, IntakeTools};
 use crate::keys::Keys;
@@ -59,6 +61,8 @@ pub struct Handle {
     tools: Arc<IntakeTools>,
     scanners: Arc<Scanners>,
     watched: Shown,
+    /// Whose commands these are, in the audit log.
+    who: String,
 }
 
 impl Sender {
@@ -109,6 +113,7 @@ impl Sender {
             }),
             scanners: Arc::new(scanners),
             watched: Shown::default(),
+            who: DAEMON.to_owned(),
         };
         let mut sender = Self {
             handle,
@@ -161,13 +166,106 @@ impl Sender {
     }
 }
 
+/// A reading of everything that is kept, in steps.
+pub struct Verifying {
+    handle: Handle,
+    cursor: Option<Cursor>,
+    found: (u64, u64),
+    through: bool,
+}
+
+impl Verifying {
+    /// One step; bytes read and bad entries found so far, or `None` when all is read.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn step(&mut self) -> Result<Option<(u64, u64)>, Failure> {
+        if self.through {
+            return Ok(None);
+        }
+        let cursor = self.cursor;
+        let step = self
+            .handle
+            .ask(|reply| Command::Verify(cursor, reply))
+            .await??;
+        self.found.0 += step.bytes;
+        self.found.1 += step.bad;
+        (self.cursor, self.through) = (step.next, step.next.is_none());
+        Ok(Some(self.found))
+    }
+}
+
 impl Handle {
     /// Opens an instance on its way in.
     ///
     /// # Errors
     /// The disk is full or fails.
     pub fn intake(&self, given: Given) -> Result<Intake, Failure> {
-        Intake::open(self.tools.clone(), given)
+        Intake::open(self.tools.clone(), given, self.who.clone())
+    }
+
+    /// The same for somebody's commands: who it is stands in the audit log.
+    #[must_use]
+    pub fn by(&self, who: &str) -> Self {
+        Self {
+            who: who.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Adds a line to the audit log, such as of somebody who looks at names. It is durable within
+    /// seconds.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn audit(&self, note: Note) -> Result<(), Failure> {
+        let sent = self.engine.send(self.mine(Command::Audit(Box::new(note))));
+        sent.await
+            .map_err(|_| Failure::new("the daemon is stopping"))
+    }
+
+    /// Lines of the audit log after the line of this number, the oldest first: as JSON, or as
+    /// DICOM audit messages.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn audit_lines(&self, after: u64, xml: bool) -> Result<Value, Failure> {
+        self.ask(|reply| Command::AuditLines(after, xml, reply))
+            .await?
+    }
+
+    /// Follows the chain of the audit log from end to end.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn audit_verify(&self) -> Result<Value, Failure> {
+        self.ask(Command::AuditVerify).await?
+    }
+
+    /// Begins to read everything that is kept and to compare it with its checksums.
+    #[must_use]
+    pub fn verify(&self) -> Verifying {
+        Verifying {
+            handle: self.clone(),
+            cursor: None,
+            found: (0, 0),
+            through: false,
+        }
+    }
+
+    /// The heads of the hub's audit log that receipts have shown.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn audit_witnesses(&self) -> Result<Value, Failure> {
+        self.ask(Command::AuditWitnesses).await?
+    }
+
+    fn mine(&self, command: Command) -> Command {
+        match self.who.as_str() {
+            DAEMON => command,
+            who => Command::By(who.to_owned(), Box::new(command)),
+        }
     }
 
     /// How things stand.
@@ -196,7 +294,11 @@ impl Handle {
     /// # Errors
     /// It is no AE title, it is named in the configuration; the disk's.
     pub async fn allow(&self, title: &str, may: bool) -> Result<(), Failure> {
-        self.scanners.allow(title, may).await
+        self.scanners.allow(title, may).await?;
+        let how = if may { "may send" } else { "may not send" };
+        let note = Note::new(self.tools.env.wall(), Event::Changed);
+        self.audit(note.with(&format!("scanner {title}")).saying(how))
+            .await
     }
 
     /// How far instances are, by ranges of the orders in their tickets (from, to exclusive).
@@ -283,7 +385,7 @@ impl Handle {
     ) -> Result<T, Failure> {
         let (reply, answer) = oneshot::channel();
         let stopping = || Failure::new("the daemon is stopping");
-        let sent = self.engine.send(command(reply)).await;
+        let sent = self.engine.send(self.mine(command(reply))).await;
         sent.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
     }

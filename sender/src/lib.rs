@@ -31,7 +31,7 @@ mod uplink;
 mod watch;
 
 pub use control::Commands;
-pub use daemon::{Handle, Sender, Work};
+pub use daemon::{Handle, Sender, Verifying, Work};
 pub use engine::{Progress, Ticket};
 pub use hub::HubInfo;
 pub use ingest::{Given, Intake};

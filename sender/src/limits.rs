@@ -8,6 +8,16 @@ pub(crate) const COMMANDS: usize = 64;
 pub(crate) const FRAMES_PER_TURN: usize = 256;
 /// Frames given to the connection before the engine looks at its other work.
 pub(crate) const TRANSMITS_PER_TURN: usize = 64;
+/// Studies and sources whose accepted instances wait to be counted in the audit log.
+pub(crate) const AUDIT_COUNTS: usize = 256;
+/// Heads of the hub's audit chain that are shown, the newest.
+pub(crate) const AUDIT_WITNESSES: usize = 100_000;
+/// Bytes that one step of the scrub reads at most.
+pub(crate) const SCRUB_STEP: u64 = 1 << 20;
+/// How long after a start the scrub begins.
+pub(crate) const SCRUB_FIRST: Duration = Duration::from_secs(600);
+/// Bytes that one step of `verify` reads.
+pub(crate) const VERIFY_STEP: u64 = 8 << 20;
 /// Jobs that pack and seal at once.
 pub(crate) const PACKERS: usize = 1;
 /// Sealed bytes after which a packing job gives what it has.

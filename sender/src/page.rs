@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use karez_host::alarm;
+use karez_host::audit::Note;
 use karez_host::env::BoxFuture;
 use karez_host::page::{self, Act, History, Pages, Place, Sample, Verb, View};
 use karez_host::shutdown::Shutdown;
@@ -115,10 +116,14 @@ impl Pages for ClinicPages {
         user: &'a str,
         first: bool,
     ) -> BoxFuture<'a, Result<BTreeMap<String, String>, Failure>> {
-        if first {
-            self.audit(user, "names", "");
-        }
-        Box::pin(self.handle.names(desk.clone()))
+        Box::pin(async move {
+            if first {
+                // Before the first name is out.
+                let note = Note::on_page(self.env.wall(), user, "names", "");
+                self.handle.by(&note.who).audit(note).await?;
+            }
+            self.handle.names(desk.clone()).await
+        })
     }
 
     fn metrics(&self) -> BoxFuture<'_, Result<String, Failure>> {
@@ -127,5 +132,9 @@ impl Pages for ClinicPages {
 
     fn audit(&self, user: &str, what: &str, item: &str) {
         tracing::info!(target: "karez::audit", user, what, item, "on the page");
+        let note = Note::on_page(self.env.wall(), user, what, item);
+        let handle = self.handle.by(&note.who);
+        // A daemon that is stopping takes no more notes.
+        tokio::spawn(async move { handle.audit(note).await });
     }
 }

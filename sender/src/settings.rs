@@ -70,6 +70,10 @@ pub struct Spool {
     pub keep_released: Period,
     /// Which receipt releases.
     pub release_on: ReleaseOn,
+    /// Bytes a second that the spool reads of itself.
+    pub scrub: Size,
+    /// How long it rests after it has read everything.
+    pub scrub_pause: Period,
 }
 
 /// The receipt that releases.
@@ -136,6 +140,8 @@ impl Default for Spool {
             evict_below: Size(4 << 30),
             keep_released: Period(7 * 86_400_000),
             release_on: ReleaseOn::default(),
+            scrub: Size(1 << 20),
+            scrub_pause: Period(7 * 86_400_000),
         }
     }
 }

@@ -131,6 +131,11 @@ pub struct SpoolStatus {
     pub unsealed_bytes: u64,
     /// Seconds since the oldest of these was accepted.
     pub unsealed_oldest_s: u64,
+    /// Days until only STAT is accepted, at the rate of the last seven days and if nothing more
+    /// leaves; null when nothing has come in.
+    pub days_left: Option<u64>,
+    /// Entries that the spool's own reading has found bad since the start.
+    pub scrub_bad: u64,
     /// Why the disk does not take more; empty when it does.
     pub problem: String,
 }

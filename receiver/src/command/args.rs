@@ -58,8 +58,13 @@ pub(super) enum Verb {
         /// The clinic's name
         name: String,
     },
+    /// Makes a new encryption key; what was sealed to older ones still opens
+    RotateKey,
     /// Reads everything that is stored and compares it with its checksums
     Verify(Json),
+    /// Who did what: a log in which nothing can be altered without a trace
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Hand-offs
     #[command(subcommand)]
     Handoff(HandoffVerb),
@@ -188,6 +193,40 @@ pub(super) struct Json {
     /// As JSON, for scripts
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum AuditVerb {
+    /// The lines, the oldest first
+    List(Since),
+    /// Follows the chain from end to end; exit status 1 and the place of the first break
+    Verify {
+        /// What clinics have seen: what `karez-sender audit witnesses` printed; several times
+        #[arg(long, value_name = "FILE")]
+        witnesses: Vec<PathBuf>,
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes the lines to a new file as DICOM audit messages (PS3.15 A.5), one a line
+    Export {
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// The first day, as YYYY-MM-DD (UTC)
+        #[arg(long, value_name = "DATE")]
+        since: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Since {
+    /// As JSON, for scripts
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The first day, as YYYY-MM-DD (UTC)
+    #[arg(long, value_name = "DATE")]
+    pub(super) since: Option<String>,
 }
 
 #[derive(Subcommand, Debug)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod audit;
 mod completions;
 mod handoff;
 mod init;
@@ -39,8 +40,10 @@ pub fn main(program: Program) -> Result<(), Failure> {
         Verb::User(verb) => verb.run(&*ask::world()?, &ask::directory(&common)?),
         Verb::Check => status::check(&common),
         Verb::Clinics(args) => status::clinics(&common, &args),
+        Verb::RotateKey => rotate_key(&common),
         Verb::Revoke { name } => ask::print_plain(&common, Command::Revoke { name }),
         Verb::Verify(args) => verify::verify(&common, &args),
+        Verb::Audit(verb) => audit::audit(&common, verb),
         Verb::Handoff(verb) => handoff::handoff(&common, verb),
         Verb::Parked(verb) => parked::parked(&common, verb),
         Verb::Report(args) => report::report(&common, &args),
@@ -61,4 +64,12 @@ pub fn main(program: Program) -> Result<(), Failure> {
 fn say(done: backup::Done) -> Result<(), Failure> {
     let bytes = show::bytes(done.bytes);
     show::print(&format!("{} files, {bytes}\n", done.files))
+}
+
+fn rotate_key(common: &karez_host::cli::Common) -> Result<(), Failure> {
+    let answer = ask::ask(common, Command::RotateKey {})?;
+    karez_host::status::print(&format!(
+        "Clinics seal to key {} from now on; the recovery sheet brings it back with the others\n",
+        answer["key"]
+    ))
 }

@@ -6,8 +6,8 @@ use karez_host::{Failure, status as show};
 use serde_json::Value;
 
 use super::args::Report;
-use super::handoff::day;
 use super::{Command, ask};
+use karez_host::calendar::day;
 
 const DAY: i64 = 86_400;
 const COLUMNS: [&str; 7] = [

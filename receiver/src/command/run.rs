@@ -106,11 +106,12 @@ impl Handler for Control {
 impl Control {
     async fn answer(&self, mut call: Call<'_>) -> Result<Value, Failure> {
         let text = |key: &str| call.arguments[key].as_str().unwrap_or_default();
+        let hub = self.0.by(&call.caller.name());
         match call.command {
             "target-test" => self.0.test_target(text("name")).await,
             "export" => {
                 let to = Path::new(text("to"));
-                let bytes = self.0.export(text("item"), to).await?;
+                let bytes = hub.export(text("item"), to).await?;
                 Ok(json!({ "bytes": bytes }))
             }
             "verify" => {
@@ -128,7 +129,7 @@ impl Control {
                     Failure::new("the daemon does not know this command")
                         .fix("Restart the daemon after an upgrade")
                 })?;
-                self.0.command(command).await
+                hub.command(command).await
             }
         }
     }

@@ -19,6 +19,8 @@ pub enum Command {
     Parked {},
     /// The recovery sheet is in a safe place.
     ConfirmBackup,
+    /// Makes the next encryption key.
+    RotateKey {},
     /// Writes an invitation.
     Invite {
         /// The clinic's name.
@@ -76,6 +78,18 @@ pub enum Command {
         since: i64,
         /// One study only, by its short id.
         study: Option<String>,
+    },
+    /// Lines of the audit log.
+    AuditLines {
+        /// Those after the line of this number.
+        after: u64,
+        /// As DICOM audit messages.
+        xml: bool,
+    },
+    /// Proves the audit log.
+    AuditVerify {
+        /// Who has seen which head.
+        witnesses: Vec<(String, String)>,
     },
 }
 

@@ -33,6 +33,12 @@ pub(crate) struct Clinic {
     pub(crate) links: BTreeMap<(SegmentId, u64), Vec<Link>>,
     /// When two processes of it were last heard at once.
     pub(crate) twins_at: Option<Instant>,
+    /// It has reached its quota.
+    pub(crate) over_quota: bool,
+    /// What it had here when it was told so.
+    pub(crate) quota_said_at: u64,
+    /// It has announced something since its quota was looked at.
+    pub(crate) announced: bool,
     /// The last thing from it that could not be taken.
     pub(crate) fault: Option<String>,
 }
@@ -60,6 +66,9 @@ impl Clinic {
             fresh: BTreeMap::new(),
             links: BTreeMap::new(),
             twins_at: None,
+            over_quota: false,
+            quota_said_at: 0,
+            announced: false,
             fault: None,
         }
     }

@@ -1,22 +1,33 @@
 //! A person's commands.
 
+use bytes::Bytes;
 use karez_host::Failure;
-use karez_protocol::id::PeerId;
+use karez_protocol::id::{HubKeyId, PeerId};
 use karez_protocol::invitation::{Invitation, InvitationError};
+use karez_protocol::seal::HUB_KEYS_MAX;
 use karez_protocol::wire::{Joined, Refusal};
-use karez_quic::{Close, code};
+use karez_quic::{Close, Lane, code};
 use serde_json::{Value, json};
 use tracing::info;
 
 use super::targets::no_target;
 use super::{Engine, Health};
 use crate::command::Command;
+use crate::daemon::DAEMON;
 use crate::handoff::{Address, Folder, is_name};
 use crate::registry::Entry;
 
 impl Engine {
+    /// Does what somebody's command says, under his name in the audit log.
+    pub(crate) fn command_by(&mut self, command: Command, who: &str) -> Result<Value, Failure> {
+        who.clone_into(&mut self.actor);
+        let answer = self.command(command);
+        DAEMON.clone_into(&mut self.actor);
+        answer
+    }
+
     /// Does what a command says, durably, and answers it.
-    pub(crate) fn command(&mut self, command: Command) -> Result<Value, Failure> {
+    fn command(&mut self, command: Command) -> Result<Value, Failure> {
         match command {
             Command::Status {} => Ok(self.status()),
             Command::Clinics {} => Ok(json!(self.clinics_listed())),
@@ -25,6 +36,7 @@ impl Engine {
                 self.write(vec![Entry::BackupConfirmed])?;
                 Ok(json!("the recovery sheet is confirmed"))
             }
+            Command::RotateKey {} => self.rotate_key(),
             Command::Invite {
                 name,
                 addresses,
@@ -50,6 +62,8 @@ impl Engine {
                 since,
                 study,
             } => self.resend(&target, since, study.as_deref()),
+            Command::AuditLines { after, xml } => self.audit_lines(after, xml),
+            Command::AuditVerify { witnesses } => self.audit_verify(&witnesses),
         }
     }
 
@@ -151,6 +165,25 @@ impl Engine {
             );
         }
         Ok(vec![hub.listen.to_string()])
+    }
+
+    /// Makes the next encryption key the one that clinics seal to, and tells those that are
+    /// connected. The others hear it when they connect.
+    fn rotate_key(&mut self) -> Result<Value, Failure> {
+        let number = self.keys.ring.newest_id().0 + 1;
+        if number >= HUB_KEYS_MAX {
+            return Err(
+                Failure::new(format!("this hub has had all of its {HUB_KEYS_MAX} keys"))
+                    .fix("Make a new hub with `init`, and invite the clinics to it"),
+            );
+        }
+        self.write(vec![Entry::KeyMade { number }])?;
+        self.keys.ring.raise(HubKeyId(number));
+        let frame = Bytes::from(self.keys_frame().to_bytes());
+        for live in self.clinics.values().flat_map(|c| c.live.values()) {
+            live.port.push(Lane::Control, frame.clone());
+        }
+        Ok(json!({ "key": number }))
     }
 
     fn revoke(&mut self, name: &str) -> Result<Value, Failure> {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use karez_host::audit::Event;
 use karez_protocol::id::{Epoch, PeerId, SegmentId};
 use karez_protocol::manifest::Receipt;
 use karez_protocol::wire::Frame;
-use karez_store::Error;
+use karez_store::{Cursor, Error};
 use tracing::warn;
 
 use super::Engine;
-use super::message::{Cursor, Fetch, Fetched, Proved};
-use crate::limits::VERIFY_STEP;
+use super::message::{Fetch, Fetched, Proved};
 
 impl Engine {
     pub(super) fn fetch(&mut self, fetch: Fetch) -> Result<Fetched, Error> {
@@ -101,46 +101,25 @@ impl Engine {
         Epoch(epoch)
     }
 
-    /// Proves some stored entries: one step of `verify`.
-    pub(super) fn verify(&mut self, cursor: Option<Cursor>) -> Proved {
-        let nothing = Proved {
-            bytes: 0,
-            bad: 0,
-            next: None,
-        };
-        let first = self.store.segments().next();
-        let Some(at) = cursor.or(first.map(|segment| Cursor {
-            segment,
-            entry: None,
-        })) else {
-            return nothing;
-        };
-        let after = self.store.segments().find(|segment| *segment > at.segment);
-        let beyond = after.map(|segment| Cursor {
-            segment,
-            entry: None,
-        });
-        let Ok(verified) = self.store.verify_some(at.segment, at.entry, VERIFY_STEP) else {
-            return Proved {
-                next: beyond,
-                ..nothing
-            };
-        };
-        for (kind, number) in &verified.unreadable {
-            self.store.condemn(at.segment, *kind, *number);
+    /// Proves some stored entries: one step of `verify`, or of the scrub. Of what cannot be read a
+    /// new copy is asked for as well.
+    pub(super) fn verify(&mut self, cursor: Option<Cursor>, most: u64) -> Proved {
+        let walked = self.store.verify_next(cursor, most);
+        for (segment, kind, number) in &walked.unreadable {
+            self.store.condemn(*segment, *kind, *number);
         }
-        let bad = (verified.rotten.len() + verified.unreadable.len()) as u64;
+        let bad = walked.bad();
         if bad > 0 {
-            self.rotten.insert(at.segment);
+            let note = self.line(Event::Rotted).counting(bad);
+            self.note(&note.saying("stored entries: they are asked for again"));
+            self.rot_at = Some(self.now());
         }
-        let same = verified.next.map(|entry| Cursor {
-            segment: at.segment,
-            entry: Some(entry),
-        });
+        let all = walked.rotten.iter().chain(&walked.unreadable);
+        self.rotten.extend(all.map(|(segment, _, _)| *segment));
         Proved {
-            bytes: verified.bytes,
+            bytes: walked.bytes,
             bad,
-            next: same.or(beyond),
+            next: walked.next,
         }
     }
 }

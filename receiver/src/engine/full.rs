@@ -59,9 +59,11 @@ impl Engine {
             None if self.space_at <= now => {
                 self.space_at = now + SPACE_CHECK;
                 self.look_at_reserve();
+                self.keep_quotas(true);
             }
             _ => {}
         }
+        self.keep_quotas(false);
     }
 
     /// Whether the disk itself has just refused bytes.
@@ -96,8 +98,12 @@ impl Engine {
         }
         info!(free, "there is room on the disk again");
         self.full = None;
+        let reason = self.quota_reason();
         for clinic in self.clinics.values_mut() {
-            clinic.sink.set_free();
+            match clinic.over_quota {
+                true => clinic.sink.set_full(&reason),
+                false => clinic.sink.set_free(),
+            }
         }
         self.space_at = now + SPACE_CHECK;
     }

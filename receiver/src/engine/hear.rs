@@ -11,7 +11,6 @@ use tracing::{debug, info, warn};
 
 use super::clinic::Live;
 use super::{Engine, Opened};
-use crate::keys::NEWEST;
 use crate::limits::FRAMES_A_TURN;
 use crate::registry::Entry;
 
@@ -38,7 +37,7 @@ impl Engine {
             newest: NEWEST_VERSION,
             process: self.process,
             epoch: clinic.sink.epoch(),
-            hub_key: NEWEST,
+            hub_key: self.keys.ring.newest_id(),
             agent: AGENT.into(),
         });
         let busy = clinic
@@ -145,6 +144,7 @@ impl Engine {
                 *self.resent.entry(peer).or_default() += length;
             }
         }
+        clinic.announced |= matches!(frame, Frame::Record { .. } | Frame::Head(_));
         let priority = match &frame {
             Frame::Priority {
                 study,

@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use karez_host::Failure;
+use karez_host::audit::Note;
 use karez_host::bridge::Port;
 use karez_protocol::id::{PeerId, SegmentId};
 use karez_protocol::session::Link;
 use karez_protocol::wire::{Joined, Refusal};
 use karez_quic::{Close, LinkHandle};
-use karez_store::{Error, Kind};
+use karez_store::{Cursor, Error, Kind};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,8 +27,10 @@ pub(crate) enum Message {
     Closed(PeerId, u64),
     /// A key wants to enrol.
     Join(PeerId, [u8; 16], oneshot::Sender<Result<Joined, Refusal>>),
-    /// A person's command.
-    Command(Command, oneshot::Sender<Result<Value, Failure>>),
+    /// A line for the audit log.
+    Note(Box<Note>),
+    /// A person's command, and whose it is.
+    Command(Command, String, oneshot::Sender<Result<Value, Failure>>),
     /// A target, to be tested.
     Target(String, oneshot::Sender<Result<Arc<dyn Target>, Failure>>),
     /// A parked instance, to be exported.
@@ -83,13 +86,6 @@ pub(crate) enum Fetched {
     Bytes(Vec<Vec<u8>>),
     /// Links.
     Links(Vec<Link>),
-}
-
-/// Where a proof of the store stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) segment: SegmentId,
-    pub(crate) entry: Option<(Kind, u64)>,
 }
 
 /// One step of a proof.

@@ -3,6 +3,7 @@
 //! It drains what has come, appends, syncs once, and only then answers (ARCHITECTURE I1). It
 //! waits for nothing while it holds half-done work.
 
+mod audit;
 mod clinic;
 mod commands;
 mod evict;
@@ -17,8 +18,10 @@ mod open;
 mod parked;
 mod persist;
 mod queue;
+mod quota;
 mod receipts;
 mod report;
+mod scrub;
 mod stage;
 mod targets;
 mod trouble;
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use karez_host::Env;
+use karez_host::audit::{AuditLog, Event};
 use karez_protocol::id::{Epoch, PeerId, ProcessId, SegmentId, StudyId};
 use karez_protocol::resume::What;
 use karez_protocol::units::Moment;
@@ -41,20 +45,21 @@ use tracing::{info, warn};
 pub(crate) use clinic::{Clinic, Live};
 pub(crate) use instances::Instance;
 pub(crate) use job::{Job, JobTarget, News, Outcome};
-pub(crate) use message::{Cursor, Express, Fetch, Fetched, Mailbox, Message, Opened};
+pub(crate) use message::{Express, Fetch, Fetched, Mailbox, Message, Opened};
 pub(crate) use objects::{Claim, Standing};
 pub(crate) use targets::Health;
 pub(crate) use trouble::{Trouble, Troubled};
 
 use crate::admit::Doors;
 use crate::keys::Keys;
-use crate::limits::MESSAGES_A_TURN;
+use crate::limits::{MESSAGES_A_TURN, VERIFY_STEP};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use full::Full;
 use objects::Claims;
 use persist::Writing;
 use queue::Queue;
+use scrub::Scrub;
 use stage::Staged;
 use targets::Targets;
 use trouble::Again;
@@ -69,6 +74,14 @@ pub(crate) struct Engine {
     pub(crate) clinics: BTreeMap<PeerId, Clinic>,
     pub(crate) targets: Targets,
     pub(crate) full: Option<Full>,
+    /// Who did what, chained.
+    pub(crate) audit: AuditLog,
+    /// It can no longer be written.
+    audit_fails: bool,
+    /// Whoever gave the present command.
+    actor: String,
+    /// It serves clinics, and is not there for one command.
+    serves: bool,
     /// Journal entries that rotted.
     pub(crate) rotten_entries: usize,
     /// Packs and journals that could not be opened, in words.
@@ -89,6 +102,10 @@ pub(crate) struct Engine {
     claims: Claims,
     again: Again,
     idle: Vec<(Express, oneshot::Sender<Job>)>,
+    /// The store's own reading of itself.
+    pub(crate) scrub: Scrub,
+    /// When stored bytes were last found to have changed.
+    pub(crate) rot_at: Option<Instant>,
     /// Segments in which rot was found: their sinks start anew.
     rotten: BTreeSet<SegmentId>,
     /// Segments whose chunks went after they were stored, and how many bytes those were.
@@ -110,6 +127,7 @@ pub(crate) struct Bells {
 impl Engine {
     /// Works until it is told to stop or nobody is left who could tell it anything.
     pub(crate) async fn run(mut self, mut bells: Bells) {
+        self.note_start();
         self.turn(&bells.bell);
         loop {
             let timer = self.env.sleep_until(self.next_timer());
@@ -143,6 +161,7 @@ impl Engine {
         }
         self.make_durable();
         self.judge_doubted();
+        self.scrub();
         self.mend_rot();
         self.evict();
         self.keep_room();
@@ -161,8 +180,9 @@ impl Engine {
                 // Whoever asked may have gone; the enrolment holds.
                 let _ = answer.send(self.join(peer, &token));
             }
-            Message::Command(command, answer) => {
-                let result = self.command(command);
+            Message::Note(note) => self.note(&note),
+            Message::Command(command, who, answer) => {
+                let result = self.command_by(command, &who);
                 let _ = answer.send(result);
             }
             Message::Target(name, answer) => {
@@ -182,7 +202,7 @@ impl Engine {
             Message::Report(report, done) => self.reported(report, done),
             Message::Done(report, outcome) => self.done(&report, outcome),
             Message::Verify(cursor, answer) => {
-                let proved = self.verify(cursor);
+                let proved = self.verify(cursor, VERIFY_STEP);
                 let _ = answer.send(proved);
             }
             Message::Stop(stopped) => self.stopping = Some(stopped),
@@ -191,7 +211,13 @@ impl Engine {
 
     /// Makes everything durable and lets the directory go.
     pub(crate) fn close(mut self) {
+        if self.serves {
+            self.note(&self.line(Event::Stopped));
+        }
         self.make_durable();
+        if let Err(error) = self.audit.close(&mut self.store) {
+            warn!(%error, "the last lines of the audit log are not durable");
+        }
         let stopping = self.stopping.take();
         if let Err(error) = self.store.close() {
             warn!(%error, "the store could not be closed cleanly: what counts was synced before");
@@ -214,7 +240,7 @@ impl Engine {
         let doubts = self.doubts_due_at(now);
         let retries = self.queue.retry_at();
         let work = retries.into_iter().chain(self.targets.due_at());
-        let work = work.chain(self.again_due_at());
+        let work = work.chain(self.again_due_at()).chain(self.scrub_due_at());
         let work = work.chain([self.evict_at]);
         let times = sinks.chain(receipts).chain(full).chain(doubts).chain(work);
         // A moment that has passed is dealt with in the next round, not in a spin.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use karez_host::audit::AuditLog;
 use karez_host::{Env, Failure};
-use karez_protocol::id::{Epoch, PeerId, ProcessId, SegmentId};
+use karez_protocol::id::{Epoch, HubKeyId, PeerId, ProcessId, SegmentId};
 use karez_protocol::manifest::SegmentHead;
 use karez_protocol::resume::What;
 use karez_protocol::seal::Signed;
@@ -18,9 +19,11 @@ use tracing::{info, warn};
 
 use super::objects::Claims;
 use super::queue::Queue;
+use super::scrub::Scrub;
 use super::targets::Targets;
 use super::{Clinic, Engine};
 use crate::admit::Doors;
+use crate::daemon::DAEMON;
 use crate::keys::Keys;
 use crate::limits::FULL_CHECK;
 use crate::registry::Registry;
@@ -44,6 +47,7 @@ impl Engine {
         let opened = Store::open_with(env.disk(), dir, Options { salt });
         let (mut store, recovery) = opened.map_err(|e| Failure::from(e).at(dir.display()))?;
         let (registry, rotten_entries) = Registry::replay(&mut store)?;
+        let audit = AuditLog::open(&mut store)?;
         let now = env.now();
         let mut engine = Self {
             settings,
@@ -53,6 +57,10 @@ impl Engine {
             clinics: BTreeMap::new(),
             targets: Targets::default(),
             full: None,
+            audit,
+            audit_fails: false,
+            actor: DAEMON.to_owned(),
+            serves: false,
             rotten_entries,
             unreadable: unreadable(&recovery),
             doors,
@@ -68,6 +76,8 @@ impl Engine {
             claims: Claims::default(),
             again: BTreeMap::new(),
             idle: Vec::new(),
+            scrub: Scrub::new(now),
+            rot_at: None,
             rotten: BTreeSet::new(),
             evicted: BTreeMap::new(),
             evict_at: now,
@@ -76,6 +86,7 @@ impl Engine {
             stopping: None,
             env,
         };
+        engine.keys.ring.raise(HubKeyId(engine.registry.newest_key));
         engine.epoch = engine.draw_epoch();
         engine.targets_changed();
         engine.find_owners();
@@ -143,8 +154,11 @@ impl Engine {
                     .learn(receipt, named);
             }
         }
-        if let Some(full) = &self.full {
-            sink.set_full(&full.reason);
+        let quota = self.settings.store.quota.0;
+        // Until it is counted what the clinic has here.
+        sink.set_room((quota > 0).then_some(0));
+        if let Some(reason) = self.why_nothing_from(peer) {
+            sink.set_full(&reason);
         }
         for segment in whole {
             sink.restored(now, segment);

@@ -1,6 +1,7 @@
 //! What people decide about instances.
 
 use karez_host::Failure;
+use karez_host::audit::Event;
 use karez_protocol::id::PeerId;
 use serde_json::{Value, json};
 
@@ -24,6 +25,10 @@ impl Engine {
             Decision::Release => (Step::Replace, "it takes the place of what is there"),
             Decision::Discard(reason) => (Step::Discarded(reason), "it is given up here"),
         };
+        let study = self.instance(peer, place).map(|i| i.study);
+        let mut note = self.line(Event::Resolved).with(item).saying(said);
+        (note.study, note.count) = (study, 1);
+        self.note(&note);
         let entry = self.hand_off(peer, place, target, step);
         self.write(entry.into_iter().collect())?;
         Ok(json!(said))
@@ -89,6 +94,8 @@ impl Engine {
         };
         let entries: Vec<Entry> = given.iter().filter_map(again).collect();
         let count = entries.len();
+        let note = self.line(Event::Resent).with(&format!("target {target}"));
+        self.note(&note.counting(count as u64));
         self.write(entries)?;
         Ok(json!({ "instances": count, "removed": removed.len() }))
     }

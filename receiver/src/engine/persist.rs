@@ -104,6 +104,7 @@ impl Engine {
             // What other files made durable is proved by the next one.
             Err(error) => (self.store.commit().unwrap_or_default(), Err(error)),
         };
+        self.audit.settle(&mut self.store);
         if !commit.entries.is_empty() {
             self.full_pause = FULL_CHECK;
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use karez_host::audit::Event;
 use karez_protocol::id::{PeerId, SegmentId, StudyId};
 use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, RootHasher};
 use karez_protocol::priority::Class;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Engine;
-use crate::keys::NEWEST;
+use super::audit::rests_on;
 use crate::limits::{RECEIPT_INSTANCES, RECEIPT_REST, RECEIPT_RUNS, RECEIPT_WAIT};
 use crate::registry::{Entry, Place};
 
@@ -45,6 +46,8 @@ pub(crate) struct Waiting {
     instances: u64,
     /// It waits for no others.
     at_once: bool,
+    /// It was said before, of more.
+    again: bool,
 }
 
 const PROOFS: [Proof; 5] = [
@@ -123,6 +126,7 @@ impl Engine {
             records: RunSet::new(),
             instances: 0,
             at_once: false,
+            again: false,
         });
         waiting.records.insert(records);
         waiting.instances += 1;
@@ -207,6 +211,13 @@ impl Engine {
 
     fn issue(&mut self, peer: PeerId, (segment, fresh): (SegmentId, Fresh), waiting: &Waiting) {
         let now = self.now();
+        if !waiting.again {
+            let (event, on) = match fresh {
+                Fresh::Verified => (Event::Received, rests_on(Proof::Rebuilt)),
+                Fresh::Stored(proof) => (Event::HandedOff, rests_on(named(proof))),
+            };
+            self.note_instances(event, (peer, waiting.study), waiting.instances, on);
+        }
         let attested = self
             .clinics
             .get_mut(&peer)
@@ -262,6 +273,7 @@ impl Engine {
                 records: kept,
                 instances: 0,
                 at_once: true,
+                again: true,
             };
             clinic.fresh.insert((segment, fresh), waiting);
         }
@@ -279,6 +291,7 @@ impl Engine {
         while reason.len() > limit {
             reason.pop();
         }
+        self.note_instances(Event::Parked, (peer, study), 1, &reason);
         let what = (ReceiptKind::Parked, Proof::Rebuilt, reason);
         self.sign(peer, study, (place.segment, &records), what);
     }
@@ -301,13 +314,13 @@ impl Engine {
         let receipt = Receipt {
             kind,
             proof,
-            hub_key: NEWEST,
+            hub_key: self.keys.ring.newest_id(),
             clinic,
             study,
             records: vec![NamedRecords::of(segment, records)],
             root: root.finish(),
             reason,
-            audit: [0; 32],
+            audit: self.audit.head().to_bytes(),
         };
         let signed = receipt.sign(&self.keys.identity);
         self.stage(Entry::Receipt { clinic, signed });

@@ -33,6 +33,7 @@ impl Engine {
         for entry in &entries {
             self.store.journal_append(entry.journal(), &encode(entry))?;
         }
+        self.note_entries(&entries);
         self.commit()?;
         entries.into_iter().for_each(|entry| self.believe(entry));
         Ok(())
@@ -40,11 +41,12 @@ impl Engine {
 
     /// Whether entries wait and may be written: not on a disk that has just refused them.
     pub(super) fn has_staged(&self) -> bool {
-        !self.staged.is_empty() && !self.disk_refuses()
+        let lines = self.audit.waits() && !self.audit_fails;
+        (lines || !self.staged.is_empty()) && !self.disk_refuses()
     }
 
     pub(super) fn append_staged(&mut self) -> Vec<Staged> {
-        if self.disk_refuses() {
+        if self.disk_refuses() || !self.append_audit() {
             return Vec::new();
         }
         let mut appended = Vec::new();

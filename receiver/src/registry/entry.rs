@@ -86,6 +86,11 @@ pub(crate) enum Entry {
         /// What was given.
         given: Given,
     },
+    /// Clinics seal to this encryption key from now on.
+    KeyMade {
+        /// Its number.
+        number: u32,
+    },
 }
 
 /// A step of the hand-off of one instance to one target.
@@ -155,7 +160,7 @@ impl Entry {
     #[must_use]
     pub(crate) const fn journal(&self) -> &'static str {
         match self {
-            Self::BackupConfirmed => "hub",
+            Self::BackupConfirmed | Self::KeyMade { .. } => "hub",
             Self::Invited { .. } => "tokens",
             Self::Joined { .. } | Self::Revoked { .. } => "clinics",
             Self::Target { .. } | Self::Paused { .. } | Self::Removed { .. } => "targets",

@@ -23,6 +23,8 @@ const SLACK: usize = 1000;
 pub(crate) struct Registry {
     /// Whether the administrator has confirmed the recovery sheet.
     pub(crate) backup_confirmed: bool,
+    /// The number of the newest encryption key.
+    pub(crate) newest_key: u32,
     /// Invitations, by BLAKE3 of the token.
     pub(crate) tokens: BTreeMap<[u8; 32], Token>,
     /// Clinics, revoked ones too.
@@ -99,6 +101,7 @@ impl Registry {
     pub(crate) fn apply(&mut self, entry: Entry) {
         match entry {
             Entry::BackupConfirmed => self.backup_confirmed = true,
+            Entry::KeyMade { number } => self.newest_key = self.newest_key.max(number),
             Entry::Invited { token, name } => self.invited(token, name),
             Entry::Joined {
                 clinic,
@@ -232,6 +235,8 @@ impl Registry {
     fn entries(&self) -> Vec<Entry> {
         let mut all = Vec::new();
         all.extend(self.backup_confirmed.then_some(Entry::BackupConfirmed));
+        let number = self.newest_key;
+        all.extend((number > 0).then_some(Entry::KeyMade { number }));
         all.extend(self.enrolment());
         for (name, target) in &self.targets {
             let (name, url, paused) = (name.clone(), target.url.clone(), target.paused);

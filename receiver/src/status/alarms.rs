@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engine::{Engine, Health};
-use crate::limits::TWIN_SHOWN;
+use crate::limits::{ROT_SHOWN, TWIN_SHOWN};
 
 impl Engine {
     pub(super) fn alarms(&self) -> Vec<Value> {
@@ -30,6 +30,7 @@ impl Engine {
             ));
         }
         self.damage(&mut alarms);
+        self.rot(&mut alarms);
         self.resting_targets(&mut alarms);
         self.clinics_in_trouble(&mut alarms);
         alarms
@@ -47,6 +48,15 @@ impl Engine {
             );
             let action = "check the disk; what they said is asked again from targets and clinics";
             alarms.push(alarm(&what, "administrator of this hub", action));
+        }
+    }
+
+    fn rot(&self, alarms: &mut Vec<Value>) {
+        let shown = ROT_SHOWN.as_secs();
+        if self.since(self.rot_at).is_some_and(|s| s < shown) {
+            let what = "stored bytes have changed on the disk: they were asked for again";
+            let action = "check the disk; `audit list` says how many, `verify` reads all again";
+            alarms.push(alarm(what, "administrator of this hub", action));
         }
     }
 
@@ -76,6 +86,13 @@ impl Engine {
                 let what = format!("clinic `{name}` runs twice: two processes use its key");
                 let action = "stop the copy; if a PC was stolen, `invite NAME --replace`";
                 alarms.push(alarm(&what, name, action));
+            }
+            if clinic.over_quota {
+                let reason = self.quota_reason();
+                let what =
+                    format!("clinic `{name}`: {reason}; nothing is lost, the rest waits there");
+                let action = "raise store.quota in config.toml, and restart";
+                alarms.push(alarm(&what, "administrator of this hub", action));
             }
             if let Some(fault) = &clinic.fault {
                 let what = format!("clinic `{name}` sent what cannot be taken: {fault}");

@@ -26,6 +26,7 @@ impl Engine {
             "alarms": self.alarms(),
             "totals": self.totals(),
             "disk": { "free_bytes": self.store.space().ok().map(|space| space.free) },
+            "store": self.store_status(),
         })
     }
 
@@ -43,9 +44,23 @@ impl Engine {
                 "bytes_missing": bytes_missing(clinic),
                 "payload_bytes": payload,
                 "resent_bytes": resent,
+                "claimed_bytes": self.bytes_of(*peer),
+                "over_quota": clinic.over_quota,
             })
         });
         listed.collect()
+    }
+
+    fn store_status(&self) -> Value {
+        let free = self.store.space().map_or(0, |space| space.free);
+        json!({
+            "bytes": self.store.bytes_total(),
+            "free_bytes": free,
+            "quota_bytes": self.settings.store.quota.0,
+            "scrub_read_bytes": self.scrub.bytes,
+            "scrub_bad": self.scrub.bad,
+            "scrub_ended_s": self.since(self.scrub.ended_at),
+        })
     }
 
     fn totals(&self) -> Value {

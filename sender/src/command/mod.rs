@@ -1,6 +1,7 @@
 //! The command line: one module per command.
 
 mod allow;
+mod audit;
 mod check;
 mod copies;
 mod estimate;
@@ -15,6 +16,7 @@ mod run;
 mod send;
 mod status;
 mod study;
+mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,6 +72,8 @@ enum What {
     Resume,
     /// Lets a scanner send
     Allow(allow::Allow),
+    /// Shows and proves who did what
+    Audit(audit::Audit),
     /// Says how small files become, without sending anything
     Estimate(estimate::Estimate),
     /// Who may log in to the page
@@ -83,6 +87,8 @@ enum What {
     Restore(copies::Restore),
     /// Prints how many studies still need this store: not yet released by the hub
     Owed,
+    /// Reads everything that is kept and compares it with its checksums
+    Verify(verify::Verify),
     /// Prints the completions of a shell
     Completions(generate::Completions),
     /// Writes man pages and completions to a directory
@@ -125,6 +131,8 @@ async fn work(what: What, context: Context) -> Result<(), Failure> {
         What::Resume => pause::run(context, false).await,
         What::Allow(allow) => allow.run(context).await,
         What::User(verb) => verb.run(&*context.env, &context.dir),
+        What::Verify(verify) => verify.run(context).await,
+        What::Audit(audit) => audit.run(context).await,
         What::Check(check) => check.run(&context).await,
         What::Backup(backup) => backup.run(&context),
         What::Owed => owed::run(context).await,

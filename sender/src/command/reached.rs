@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use karez_host::Failure;
 use karez_host::control::{Client, ConnectError};
+use karez_host::{Failure, process};
 use karez_sender::{Commands, Given, Sender, Work};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -59,7 +59,10 @@ impl Reached {
     ) -> Result<T, Failure> {
         let answer = match self {
             Self::Daemon(client) => client.call(command, arguments).await?,
-            Self::Here(sender) => Commands(sender.handle()).call(command, &arguments).await?,
+            Self::Here(sender) => {
+                let mine = sender.handle().by(&process::user());
+                Commands(mine).call(command, &arguments).await?
+            }
         };
         read(answer)
     }
@@ -82,7 +85,7 @@ impl Reached {
                 )
             }
             Self::Here(sender) => {
-                let mut intake = sender.handle().intake(Given {
+                let mut intake = sender.handle().by(&process::user()).intake(Given {
                     folder: folder.as_bytes().to_vec(),
                     class,
                 })?;

@@ -1,6 +1,7 @@
 //! Accepting instances, and what people say about studies.
 
 use karez_host::Failure;
+use karez_host::audit::Event;
 use karez_host::page::Users;
 use karez_protocol::id::StudyId;
 use karez_protocol::priority::Class;
@@ -43,6 +44,7 @@ impl Engine {
                 self.pending.push(Pending::Accept {
                     position,
                     accepted,
+                    source: arrived.source,
                     facts,
                     reply,
                 });
@@ -108,7 +110,8 @@ impl Engine {
             counter: facts.counter + 1,
             ..facts.clone()
         };
-        self.change_study(study, change, reply);
+        let what = (Event::Prioritised, class.to_string());
+        self.change_study(study, what, change, reply);
     }
 
     pub(super) fn withdraw(&mut self, study: &str, reason: &str, reply: Reply<String>) {
@@ -131,12 +134,13 @@ impl Engine {
             withdrawn: Some(sealed),
             ..facts.clone()
         };
-        self.change_study(study, change, reply);
+        self.change_study(study, (Event::Withdrawn, String::new()), change, reply);
     }
 
     fn change_study(
         &mut self,
         text: &str,
+        (event, detail): (Event, String),
         change: impl FnOnce(&StudyFacts) -> StudyFacts,
         reply: Reply<String>,
     ) {
@@ -149,6 +153,8 @@ impl Engine {
             let known = self.tables.studies.get(&study).map(|s| s.facts.clone());
             let facts = change(&known.unwrap_or_default());
             let position = self.journal(STUDIES, &facts.to_bytes(study))?;
+            let note = self.line(event).of(study).saying(&detail);
+            self.note(&note);
             Ok((study, facts, position))
         });
         match changed {
@@ -183,6 +189,11 @@ impl Engine {
                 .fix("Give the new hub a data directory of its own with --data"));
         }
         info.save(&*self.shared.env, &self.shared.dir)?;
+        let before = self.hub.as_ref();
+        if before.is_none_or(|before| before.name != info.name) && !info.name.is_empty() {
+            let note = self.line(Event::Joined).with("hub");
+            self.note(&note.saying(&info.peer.short()));
+        }
         if ours.is_none() {
             self.source = new_source(&self.shared, Some(info.peer));
         }

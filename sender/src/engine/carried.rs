@@ -2,6 +2,7 @@
 //! hub with while the link is down, and what of the budget is spent.
 
 use karez_host::Failure;
+use karez_host::audit::Event;
 use karez_quic::LinkMemory;
 
 use super::Engine;
@@ -32,6 +33,8 @@ impl Engine {
     pub(super) fn pause(&mut self, paused: bool) -> Result<(), Failure> {
         self.shared.gate.pause(paused);
         self.write_link();
+        let how = if paused { "paused" } else { "resumed" };
+        self.note(&self.line(Event::Changed).saying(how));
         let failed = || Failure::new("the disk does not take it: a restart forgets it");
         let kept = self.trouble.is_none() && self.sync();
         // The connection looks again when it is given something.

@@ -23,6 +23,8 @@ pub(super) enum Pending {
     Accept {
         position: u64,
         accepted: Accepted,
+        /// Where it came from.
+        source: String,
         facts: Option<StudyFacts>,
         reply: oneshot::Sender<Result<Ticket, Failure>>,
     },
@@ -84,7 +86,10 @@ impl Engine {
     /// The only commit of a store that has not failed since the last one; whether it succeeded.
     /// Then all that waits is durable, since a failure never leaves anything waiting.
     pub(super) fn sync(&mut self) -> bool {
-        if let Err(error) = self.store.commit() {
+        let appended = self.audit.append(&mut self.store);
+        let committed = appended.and_then(|()| self.store.commit());
+        self.audit.settle(&mut self.store);
+        if let Err(error) = committed {
             self.troubled(&error);
             return false;
         }
@@ -102,6 +107,7 @@ impl Engine {
         self.note_trouble(error.to_string(), matches!(error, Error::Full { .. }));
         // The first of these may fail with another file; the second hands out all proofs.
         let commits = [self.store.commit(), self.store.commit()];
+        self.audit.settle(&mut self.store);
         let proved: BTreeSet<_> = commits.iter().flatten().flat_map(proved).collect();
         let failure = Failure::new(error.to_string());
         for pending in std::mem::take(&mut self.pending) {
@@ -179,10 +185,11 @@ impl Engine {
         match pending {
             Pending::Accept {
                 accepted,
+                source,
                 facts,
                 reply,
                 ..
-            } => self.accepted(accepted, facts, reply),
+            } => self.accepted(accepted, &source, facts, reply),
             Pending::Study {
                 study,
                 facts,
@@ -204,6 +211,7 @@ impl Engine {
     fn accepted(
         &mut self,
         accepted: Accepted,
+        source: &str,
         facts: Option<StudyFacts>,
         reply: oneshot::Sender<Result<Ticket, Failure>>,
     ) {
@@ -217,6 +225,7 @@ impl Engine {
         if let Some(facts) = facts {
             self.set_facts(accepted.study, facts);
         }
+        self.count_accepted(accepted.study, source);
         self.tables.enter(accepted, Place::Waiting, now);
         let _ = reply.send(Ok(ticket));
     }

@@ -1,5 +1,6 @@
 //! What the hub has in part and this disk has lost: told to the hub, signed, by number.
 
+use karez_host::audit::Event;
 use karez_protocol::id::SegmentId;
 use karez_protocol::limits::SEGMENT_RECORDS_MAX;
 use karez_protocol::manifest::{Gone, NamedRecords};
@@ -68,6 +69,9 @@ impl Engine {
         };
         tracing::error!(segment = %segment.short(), order, "part of a sealed instance rotted on the disk");
         found.place = Place::Lost("part of it rotted on the disk".to_owned());
+        let study = found.accepted.study;
+        let note = self.line(Event::Rotted).of(study).counting(1);
+        self.note(&note.saying("in the spool"));
         self.tell_gone(segment, range);
     }
 

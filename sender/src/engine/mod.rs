@@ -5,6 +5,7 @@
 
 mod accept;
 mod account;
+mod audit;
 mod carried;
 mod commit;
 mod entry;
@@ -18,6 +19,7 @@ mod progress;
 mod quiet;
 mod release;
 mod report;
+mod scrub;
 mod sealing;
 mod table;
 mod transmit;
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use karez_host::audit::{AuditLog, Event, Note};
 use karez_host::{Env, Failure};
 use karez_imaging::Codecs;
 use karez_protocol::id::{PeerId, ProcessId};
@@ -35,7 +38,8 @@ use karez_protocol::seal::{DeskKey, HubPublic};
 use karez_protocol::session::{Source, SourceEvent};
 use karez_protocol::units::Moment;
 use karez_quic::Client;
-use karez_store::{Blobs, Store};
+use karez_store::{Blobs, Cursor, Store};
+use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -48,8 +52,10 @@ use crate::settings::Settings;
 use crate::status::Status;
 use crate::uplink::{Gate, Line};
 
+pub(crate) use audit::DAEMON;
 pub(crate) use marks::Mark;
 pub use progress::{Progress, Ticket};
+pub(crate) use scrub::Proved;
 
 use commit::{Pending, Trouble};
 use link::Link;
@@ -83,6 +89,18 @@ pub(crate) enum Command {
     Mark(Mark, oneshot::Sender<Result<(), Failure>>),
     /// Remember these files of watched folders and no others.
     KeepMarks(BTreeSet<Mark>, oneshot::Sender<Result<(), Failure>>),
+    /// Do this for somebody, whose name stands in the audit log.
+    By(String, Box<Command>),
+    /// Add a line to the audit log.
+    Audit(Box<Note>),
+    /// Lines of the audit log after this one, as DICOM messages or not.
+    AuditLines(u64, bool, oneshot::Sender<Result<Value, Failure>>),
+    /// Prove the audit log.
+    AuditVerify(oneshot::Sender<Result<Value, Failure>>),
+    /// Prove some stored entries.
+    Verify(Option<Cursor>, oneshot::Sender<Result<Proved, Failure>>),
+    /// Which heads of the hub's audit log were seen.
+    AuditWitnesses(oneshot::Sender<Result<Value, Failure>>),
     /// End, with everything durable.
     Stop,
 }
@@ -139,6 +157,14 @@ pub(crate) struct Engine {
     evicted: BTreeSet<karez_protocol::id::SegmentId>,
     ticked: Moment,
     stopping: bool,
+    /// Who did what, chained.
+    audit: AuditLog,
+    /// The store's own reading of itself.
+    scrub: scrub::Scrub,
+    /// Accepted, and not yet in the audit log.
+    counted: audit::Counts,
+    /// Whoever gave the present command.
+    actor: String,
 }
 
 impl Engine {
@@ -152,7 +178,8 @@ impl Engine {
         let (tell_hub, hub_news) = watch::channel(hub.clone());
         let mut process = [0; 8];
         shared.env.entropy(&mut process);
-        let store = open::store(&shared)?;
+        let mut store = open::store(&shared)?;
+        let audit = AuditLog::open(&mut store)?;
         let start = shared.env.now();
         let mut engine = Self {
             source: new_source(&shared, open::receiver(&store, hub.as_ref())),
@@ -178,6 +205,10 @@ impl Engine {
             evicted: Default::default(),
             ticked: Moment::default(),
             stopping: false,
+            audit,
+            scrub: scrub::Scrub::default(),
+            counted: audit::Counts::new(),
+            actor: DAEMON.to_owned(),
             shared,
         };
         engine.restore()?;
@@ -187,6 +218,10 @@ impl Engine {
     /// Works until it is told to stop.
     pub(crate) async fn run(mut self) {
         let bell = self.shared.bell.clone();
+        self.recount();
+        if self.shared.packs {
+            self.note_start();
+        }
         while !self.stopping {
             let wake = self.start + self.wake_at().0;
             let timer = self.shared.env.sleep_until(wake);
@@ -204,6 +239,13 @@ impl Engine {
         }
         self.write_costs();
         self.write_link();
+        self.note_accepted();
+        if self.shared.packs {
+            self.note(&self.line(Event::Stopped));
+        }
+        if let Err(error) = self.audit.close(&mut self.store) {
+            tracing::warn!(%error, "the last lines of the audit log are not durable");
+        }
         if let Err(error) = self.store.close() {
             tracing::warn!(%error, "the store could not be closed in order; nothing accepted is lost");
         }
@@ -240,6 +282,18 @@ impl Engine {
             Command::Marks(reply) => drop(reply.send(self.marks())),
             Command::Mark(mark, reply) => self.mark(&mark, reply),
             Command::KeepMarks(live, reply) => drop(reply.send(self.keep_marks(&live))),
+            Command::By(who, command) => {
+                self.actor = who;
+                self.command(*command);
+                DAEMON.clone_into(&mut self.actor);
+            }
+            Command::Audit(note) => self.note(&note.by(&self.actor)),
+            Command::AuditLines(after, xml, reply) => {
+                drop(reply.send(self.audit_lines(after, xml)));
+            }
+            Command::Verify(cursor, reply) => self.verify(cursor, reply),
+            Command::AuditVerify(reply) => drop(reply.send(self.audit_verify())),
+            Command::AuditWitnesses(reply) => drop(reply.send(self.audit_witnesses())),
             Command::Stop => self.stopping = true,
         }
     }
@@ -255,6 +309,7 @@ impl Engine {
         self.hear_events();
         self.pack();
         self.close_quiet();
+        self.scrub();
         let now = self.now();
         self.source.handle_timeout(now);
         if now.since(self.ticked) >= TICK {
@@ -268,10 +323,17 @@ impl Engine {
         while let Some(event) = self.source.poll_event() {
             match event {
                 SourceEvent::Receipt(signed) => self.journal_receipt(signed),
-                SourceEvent::Released { segment, .. } => {
+                SourceEvent::Released {
+                    segment,
+                    records,
+                    kind,
+                } => {
                     tracing::debug!(segment = %segment.short(), "released by a receipt");
+                    self.note_released(segment, &records, kind);
                 }
                 SourceEvent::Parked { study, reason } => {
+                    let note = self.line(Event::Parked).with("hub").of(study);
+                    self.note(&note.saying(&reason));
                     if let Some(study) = self.tables.studies.get_mut(&study) {
                         study.parked = Some(reason);
                     }
@@ -292,7 +354,7 @@ impl Engine {
         let source = self.source.poll_timeout().map(|(at, _)| at);
         let retry = self.trouble.as_ref().map(Trouble::retry_at);
         let tick = Some(self.ticked.after(TICK));
-        let times = [source, retry, tick, self.quiet_at()];
+        let times = [source, retry, tick, self.quiet_at(), self.scrub_at()];
         times.into_iter().flatten().min().unwrap_or_default()
     }
 }

@@ -1,5 +1,6 @@
 //! Room on the disk: what receipts have released goes when its room is wanted, the oldest first.
 
+use karez_host::audit::Event;
 use karez_protocol::id::SegmentId;
 use karez_protocol::units::Moment;
 
@@ -12,6 +13,7 @@ impl Engine {
     pub(super) fn tick(&mut self) {
         self.write_costs();
         self.write_link();
+        self.note_accepted();
         self.evict();
         self.shorten_journals();
         self.sync();
@@ -81,6 +83,10 @@ impl Engine {
         let orders: Vec<u64> = orders
             .map(|s| s.instances.values().copied().collect())
             .unwrap_or_default();
+        let study = self.tables.segments.get(&segment).map(|s| s.study);
+        let mut note = self.line(Event::Evicted).counting(orders.len() as u64);
+        note.study = study;
+        self.note(&note);
         let entry = Entry::Evicted(orders).to_bytes();
         let journaled = self.journal(INGEST, &entry).is_ok() && self.sync();
         let full = self.trouble.as_ref().is_some_and(|t| t.full);

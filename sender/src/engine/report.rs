@@ -12,6 +12,10 @@ use super::table::{Place, Study};
 use crate::limits::{NAMES_SHOWN, SILENT};
 use crate::status::{HubStatus, Parked, SpoolStatus, Status, StudyStatus, Totals};
 
+const DAY: i64 = 86_400;
+/// Days that count for the rate at which instances come in.
+const RATE_DAYS: i64 = 7;
+
 impl Engine {
     pub(super) fn report(&self) -> Status {
         let costs = self.costs();
@@ -81,12 +85,34 @@ impl Engine {
             free_bytes: self.store.space().map_or(0, |s| s.free),
             unsealed_bytes: self.shared.unsealed.load(Ordering::Relaxed),
             unsealed_oldest_s: oldest.map_or(0, |at| seconds(wall, at)),
+            days_left: self.days_left(wall),
+            scrub_bad: self.scrub.bad,
             problem: self
                 .trouble
                 .as_ref()
                 .map(|t| t.text.clone())
                 .unwrap_or_default(),
         }
+    }
+
+    /// How long the room lasts at the rate at which instances came in the last days, if the link
+    /// stays down: with what released segments would give.
+    fn days_left(&self, wall: i64) -> Option<u64> {
+        let recent = wall.saturating_sub(RATE_DAYS * DAY)..=wall;
+        let came = self.tables.instances.values().map(|i| &i.accepted);
+        let came = came.filter(|a| recent.contains(&a.at));
+        let (bytes, oldest) = came.fold((0_u64, wall), |(bytes, oldest), a| {
+            (bytes + a.length, oldest.min(a.at))
+        });
+        let days = u64::try_from((wall - oldest).div_euclid(DAY) + 1).unwrap_or(1);
+        let daily = bytes / days.max(1);
+        let segments = self.tables.segments.keys();
+        let released = segments.filter(|id| self.source.released(**id));
+        let released: u64 = released.map(|id| self.store.bytes(*id)).sum();
+        let free = self.store.space().map_or(0, |s| s.free);
+        let unsealed = self.shared.unsealed.load(Ordering::Relaxed);
+        let keep = self.shared.settings.spool.keep_free.0 + unsealed;
+        (free + released).saturating_sub(keep).checked_div(daily)
     }
 
     fn studies_status(&self) -> Vec<StudyStatus> {

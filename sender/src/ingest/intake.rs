@@ -49,6 +49,8 @@ pub struct Intake {
     tools: Arc<IntakeTools>,
     given: Given,
     scanner: String,
+    /// Where it comes from, for the audit log.
+    source: String,
     origin: Origin,
     /// Taken out while a job has it.
     writer: Option<Box<Writer>>,
@@ -76,6 +78,8 @@ pub(crate) struct Arrived {
     pub(crate) whole: bool,
     /// What people are shown.
     pub(crate) said: Said,
+    /// Where it came from, for the audit log.
+    pub(crate) source: String,
 }
 
 /// What an instance says of itself that people are shown.
@@ -132,11 +136,16 @@ impl Intake {
     ///
     /// # Errors
     /// The disk is full or fails.
-    pub(crate) fn open(tools: Arc<IntakeTools>, given: Given) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        tools: Arc<IntakeTools>,
+        given: Given,
+        source: String,
+    ) -> Result<Self, Failure> {
         let mut intake = Self {
             tools,
             given,
             scanner: String::new(),
+            source,
             origin: Origin::File,
             writer: None,
             buffer: Vec::new(),
@@ -195,6 +204,7 @@ impl Intake {
         };
         let mut arrived = self.run(close).await?;
         arrived.origin = self.origin;
+        arrived.source = self.source.clone();
         let (reply, answer) = oneshot::channel();
         let stopping = || Failure::new("the daemon is stopping").fix("Give the file again later");
         let command = Command::Accept { arrived, reply };
@@ -333,6 +343,7 @@ impl Writer {
             ruled: settings.class_of(&info),
             whole,
             said: Said::by(&info, scanner),
+            source: String::new(),
         })
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn take(
     caller: &Caller,
     given: Given,
 ) -> Result<(), Error> {
-    match receive(door, &mut store, (given, &caller.title)).await {
+    match receive(door, &mut store, caller, given).await {
         Ok(()) => {
             door.scanners.took(caller);
             store.answer(Status::SUCCESS).await
@@ -60,14 +60,16 @@ pub(super) async fn take(
 async fn receive(
     door: &Door,
     store: &mut Store<'_, BoxStream>,
-    (given, title): (Given, &str),
+    caller: &Caller,
+    given: Given,
 ) -> Result<(), Stop> {
     let first = beginning(store).await.map_err(Stop::Peer)?;
     let meta = judge(store.announced(), &first).map_err(Stop::Refused)?;
     let meta = meta.encode();
-    let mut intake = door.handle.intake(given).map_err(no_room)?;
+    let theirs = door.handle.by(&format!("scanner {}", caller.title));
+    let mut intake = theirs.intake(given).map_err(no_room)?;
     intake.behind_meta(meta.len() as u32);
-    intake.from_scanner(title);
+    intake.from_scanner(&caller.title);
     intake.write(&meta).await.map_err(no_room)?;
     intake.write(&first).await.map_err(no_room)?;
     stream(&mut intake, store).await?;

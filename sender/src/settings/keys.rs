@@ -88,6 +88,17 @@ pub(super) const KEYS: &[Key] = &[
          \"committed\" (confirmed by the PACS).",
     ),
     Key::new(
+        "spool.scrub",
+        "\"1 MiB\"",
+        "Bytes a second, at most, that is read of what is kept here to find rot while the scanner \
+         still has the image; \"0 B\" for never.",
+    ),
+    Key::new(
+        "spool.scrub_pause",
+        "\"7 d\"",
+        "How long it rests after it has read everything.",
+    ),
+    Key::new(
         "study.quiet",
         "\"60 s\"",
         "After this long without a new image a study is declared complete as of then, and its \

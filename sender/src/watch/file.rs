@@ -79,7 +79,7 @@ pub(super) async fn take(
     let unreadable = |e: io::Error| Failure::new(format!("a file cannot be read: {e}"));
     let file = disk.open(path, OpenMode::Read).map_err(unreadable)?;
     let folder = path.parent().unwrap_or(path);
-    let mut intake = handle.intake(Given {
+    let mut intake = handle.by("watched folder").intake(Given {
         folder: folder.as_os_str().as_encoded_bytes().to_vec(),
         class: None,
     })?;
