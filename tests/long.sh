@@ -17,7 +17,8 @@ fi
 
 # With the bench of peers over `karez-sim link` (as root; half an hour; KAREZ_PEERS=P3,P6 picks rows).
 KAREZ_LONG=1 cargo test --release -p karez-tests -- --nocapture
-PROPTEST_CASES=20000 cargo test --release -p karez-protocol
+# With the model of custody, explored with three mishaps in one life.
+KAREZ_LONG=1 PROPTEST_CASES=20000 cargo test --release -p karez-protocol
 # Ten files at 1,000 lengths each, 10,000 mutations.
 KAREZ_LONG=1 cargo test --release -p karez-imaging --test round_trip
 # The same streams from builds that may compute differently.
