@@ -1,10 +1,22 @@
 #!/usr/bin/env bash
 # The image codec must write the same streams whatever it was built with: builds it without
 # optimisation, with it, for this processor, and with fused multiply-add, each in a target folder of
-# its own, lets each prove its known answers, packs the files given (a few small ones: the build without
-# optimisation is slow) with each, and compares.
+# its own, lets each prove its known answers, packs the files given with each, and compares. Without
+# arguments: a few small files of the corpus (KAREZ_CORPUS or ../shared/corpus; the build without
+# optimisation is slow), among them JPEG by its coefficients and 32-bit samples.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+corpus=${KAREZ_CORPUS:-../shared/corpus}
+if [ $# -eq 0 ]; then
+    mapfile -t small < <(
+        for folder in ct_sinus_series made_ct_cranium mr us pydicom_tests; do
+            find "$corpus/$folder" -type f -size -600k 2>/dev/null | sort | head -n 2
+        done
+        find "$corpus/pydicom_tests" -name examples_ybr_color.dcm -o -name SC_rgb_jpeg.dcm -o -name rtdose.dcm
+    )
+    set -- "${small[@]}"
+fi
 
 streams() { # NAME RUSTFLAGS OPT-LEVEL FILES...
     local name=$1 flags=$2 level=$3

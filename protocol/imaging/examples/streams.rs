@@ -3,6 +3,8 @@
 //!
 //! The known answers come first: they are packed and unpacked.
 #![allow(clippy::print_stdout)]
+use std::collections::BTreeSet;
+
 use karez_imaging::{Level, PackedItem, Packer, plan, self_test};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,9 +16,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for level in [Level::Fast, Level::Mid, Level::Best] {
         let mut packer = Packer::new(level);
         let (mut hash, mut bytes) = (0xCBF2_9CE4_8422_2325u64, 0);
+        let mut codecs = BTreeSet::new();
         for (record, file) in (1..).zip(&files) {
             let take = &mut |item: PackedItem<'_>| -> Result<(), ()> {
                 bytes += item.packed.packed.len();
+                codecs.insert(item.packed.codec.name());
                 for &byte in &item.packed.packed {
                     hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
                 }
@@ -25,7 +29,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let packed = packer.pack(record, file, &plan(file)?, take);
             packed.map_err(|_| "a file was not packed")?;
         }
-        println!("{level}: {} files, {bytes} bytes, {hash:016x}", files.len());
+        let (count, codecs) = (
+            files.len(),
+            codecs.into_iter().collect::<Vec<_>>().join(" "),
+        );
+        println!("{level}: {count} files, {bytes} bytes, {hash:016x}, {codecs}");
     }
     Ok(())
 }

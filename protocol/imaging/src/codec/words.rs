@@ -137,15 +137,16 @@ impl Shape {
 mod tests {
     use super::*;
 
-    #[test]
-    fn words_of_every_width_come_back_and_ramps_cost_nothing() {
-        for (bytes, samples, planar, big) in [
+    /// Ramps of every width, and a few bytes behind them.
+    fn ramps() -> Vec<(Pixels, Vec<u8>)> {
+        let kinds = [
             (1, 1, false, false),
             (2, 1, false, true),
             (2, 3, false, false),
             (4, 1, false, true),
             (4, 3, true, false),
-        ] {
+        ];
+        let ramp = |(bytes, samples, planar, big)| {
             let pixels = Pixels {
                 rows: 50,
                 columns: 33,
@@ -167,9 +168,32 @@ mod tests {
                 });
             }
             raw.extend([1, 2, 3]);
+            (pixels, raw)
+        };
+        kinds.into_iter().map(ramp).collect()
+    }
+
+    #[test]
+    fn words_of_every_width_come_back_and_ramps_cost_nothing() {
+        for (pixels, raw) in ramps() {
             let packed = encode(&raw, &pixels, Level::Best).unwrap();
-            assert!(packed.len() * 20 < raw.len(), "{bytes} {}", packed.len());
+            assert!(packed.len() * 20 < raw.len(), "{pixels:?} {}", packed.len());
             assert!(decode(&packed, raw.len()).unwrap() == raw);
+        }
+    }
+
+    /// Read only: another zstd may write other bytes. `KAREZ_WRITE_VECTORS=1` writes them for a new
+    /// codec number.
+    #[test]
+    fn version_1_vectors_of_words_are_read() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+        for (n, (pixels, raw)) in ramps().iter().enumerate() {
+            let path = folder.join(format!("words.{n}"));
+            if std::env::var_os("KAREZ_WRITE_VECTORS").is_some() {
+                std::fs::write(&path, encode(raw, pixels, Level::Best).unwrap()).unwrap();
+            }
+            let kept = std::fs::read(&path).unwrap();
+            assert!(decode(&kept, raw.len()).unwrap() == *raw, "{n}");
         }
     }
 }
