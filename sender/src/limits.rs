@@ -18,8 +18,11 @@ pub(crate) const SCRUB_STEP: u64 = 1 << 20;
 pub(crate) const SCRUB_FIRST: Duration = Duration::from_secs(600);
 /// Bytes that one step of `verify` reads.
 pub(crate) const VERIFY_STEP: u64 = 8 << 20;
-/// Jobs that pack and seal at once.
-pub(crate) const PACKERS: usize = 1;
+/// Jobs that pack and seal at once, on a machine with as many cores: each holds up to 45 MiB.
+pub(crate) const PACKERS: usize = 4;
+/// Instances of one study that are packed one after the other, each on top of the one before:
+/// another core takes only what lies beyond a whole group of them.
+pub(crate) const GROUP: usize = karez_imaging::CHAIN_MAX;
 /// Sealed bytes after which a packing job gives what it has.
 pub(crate) const STEP_BYTES: usize = 1024 * 1024;
 /// Segments whose key is held at once; the one that was idle longest is closed for another.

@@ -45,6 +45,11 @@ pub trait Env: Send + Sync + 'static {
     /// run. `cost_hint_bytes` is what it will go through: the simulator turns it into time.
     fn work(&self, job: Job, cost_hint_bytes: u64) -> BoxFuture<'static, ()>;
 
+    /// How many jobs run at a time. One in the simulator, so that a run is the same on every machine.
+    fn cores(&self) -> usize {
+        1
+    }
+
     /// Starts an actor that makes blocking calls of the store: a thread with a runtime of its own,
     /// or a plain task in the simulator.
     ///

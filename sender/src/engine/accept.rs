@@ -177,7 +177,7 @@ impl Engine {
         let study = self.tables.studies.entry(id).or_default();
         study.facts = facts;
         if withdrawn {
-            self.close_segment(id);
+            self.close_segments(id);
         }
     }
 

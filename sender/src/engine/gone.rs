@@ -29,9 +29,9 @@ impl Engine {
             return;
         };
         let study = self.tables.studies.get(&segment.study);
-        let open = study.and_then(|s| s.open.as_ref());
+        let open = study.is_some_and(|s| s.open.iter().any(|open| open.segment == id));
         let whole = segment.whole;
-        if segment.told_gone || open.is_some_and(|open| open.segment == id) {
+        if segment.told_gone || open {
             return;
         }
         let Some(records) = have.records.runs() else {

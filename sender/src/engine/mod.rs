@@ -143,6 +143,8 @@ pub(crate) struct Engine {
     inbox: mpsc::Receiver<Command>,
     steps: mpsc::Receiver<StepDone>,
     step_sender: mpsc::Sender<StepDone>,
+    /// How many jobs pack at a time.
+    packers: usize,
     jobs: usize,
     /// Output of steps that is not yet durable.
     sealed: Vec<Sealed>,
@@ -174,7 +176,8 @@ impl Engine {
     /// Another process has it, or it cannot be read.
     pub(crate) fn open(shared: Shared, hub: Option<HubInfo>) -> Result<(Self, Doors), Failure> {
         let (sender, inbox) = mpsc::channel(COMMANDS);
-        let (step_sender, steps) = mpsc::channel(PACKERS);
+        let packers = shared.env.cores().clamp(1, PACKERS);
+        let (step_sender, steps) = mpsc::channel(packers);
         let (tell_hub, hub_news) = watch::channel(hub.clone());
         let mut process = [0; 8];
         shared.env.entropy(&mut process);
@@ -194,6 +197,7 @@ impl Engine {
             inbox,
             steps,
             step_sender,
+            packers,
             jobs: 0,
             sealed: Vec::new(),
             pending: Vec::new(),

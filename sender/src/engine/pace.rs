@@ -108,7 +108,7 @@ impl Engine {
             link: self.link_carries(),
             ahead,
             more: waiting > 1,
-            packers: u32::try_from(crate::limits::PACKERS).unwrap_or(1),
+            packers: u32::try_from(self.packers).unwrap_or(1),
         };
         self.pace.next(stand)
     }

@@ -15,14 +15,13 @@ use super::Engine;
 use super::entry::signed_bytes;
 use super::table::{Open, Place, Segment};
 use crate::ingest::{FINGERPRINT_BLOCK, IngestFile};
-use crate::limits::{
-    OPEN_SEGMENTS, PACK_TRIES, PACKERS, SEGMENT_RECORDS, STEP_BYTES, WARM_SEGMENTS,
-};
+use crate::limits::{OPEN_SEGMENTS, PACK_TRIES, SEGMENT_RECORDS, STEP_BYTES, WARM_SEGMENTS};
 use crate::outbox::{Output, Run, Sealer, StepError, StepTools};
 
 /// A step's end. The secrets come back with it.
 pub(super) struct StepDone {
     study: StudyId,
+    segment: SegmentId,
     order: u64,
     /// From when it was given to a core.
     took: Duration,
@@ -49,41 +48,38 @@ impl Engine {
         if !self.shared.packs || self.stopping {
             return;
         }
-        while !self.resting() && self.jobs + self.sealed.len() < PACKERS {
-            let Some(study) = self.next_to_pack() else {
+        while !self.resting() && self.jobs + self.sealed.len() < self.packers {
+            let Some((study, segment)) = self.next_to_pack() else {
                 return;
             };
-            if let Err(error) = self.start_step(study) {
+            if let Err(error) = self.start_step(study, segment) {
                 return self.troubled(&error);
             }
         }
     }
 
-    fn next_to_pack(&self) -> Option<StudyId> {
+    fn next_to_pack(&self) -> Option<(StudyId, Option<SegmentId>)> {
         self.hub_public.as_ref()?;
-        let ready = self.tables.studies.iter().filter_map(|(id, study)| {
-            let busy = study.open.as_ref().is_some_and(|o| o.busy);
-            if busy || study.facts.withdrawn.is_some() {
-                return None;
-            }
-            let begun = study.open.as_ref().and_then(|o| o.run.as_ref());
-            let order = begun
-                .map(|(order, _)| *order)
-                .or(study.waiting.first().copied())?;
-            Some(((study.facts.class, order), *id))
+        let studies = self.tables.studies.iter();
+        let ready = studies.filter_map(|(id, study)| {
+            let (order, segment) = study.next_to_pack(self.packers)?;
+            let wanted = study.facts.withdrawn.is_none();
+            wanted.then_some(((study.facts.class, order), *id, segment))
         });
-        let next: Option<((Class, u64), StudyId)> = ready.min();
-        next.map(|(_, id)| id)
+        let next: Option<((Class, u64), StudyId, Option<SegmentId>)> = ready.min();
+        next.map(|(_, id, segment)| (id, segment))
     }
 
-    fn start_step(&mut self, id: StudyId) -> Result<(), Error> {
-        self.open_segment(id)?;
-        let Some((order, mut run)) = self.next_run(id) else {
+    fn start_step(&mut self, id: StudyId, segment: Option<SegmentId>) -> Result<(), Error> {
+        let Some(segment) = self.open_segment(id, segment)? else {
+            return Ok(());
+        };
+        let Some((order, mut run)) = self.next_run(id, segment) else {
             return Ok(());
         };
         self.tables.put(order, Place::Packing);
         let now = self.now();
-        let open = self.tables.open_mut(id);
+        let open = self.tables.open_mut(id, segment);
         let Some((open, mut sealer)) = open.and_then(|o| o.sealer.take().map(|s| (o, s))) else {
             return Ok(());
         };
@@ -110,6 +106,7 @@ impl Engine {
             let _ = done
                 .send(StepDone {
                     study,
+                    segment,
                     order,
                     took,
                     result,
@@ -120,13 +117,13 @@ impl Engine {
     }
 
     /// The instance that was begun, else the one that has waited longest.
-    fn next_run(&mut self, id: StudyId) -> Option<(u64, Box<Run>)> {
-        if let Some(begun) = self.tables.open_mut(id)?.run.take() {
+    fn next_run(&mut self, id: StudyId, segment: SegmentId) -> Option<(u64, Box<Run>)> {
+        if let Some(begun) = self.tables.open_mut(id, segment)?.run.take() {
             return Some(begun);
         }
-        let order = *self.tables.studies.get(&id)?.waiting.first()?;
+        let order = self.tables.studies.get_mut(&id)?.take_next(segment)?;
         let (level, codecs) = (self.level(), self.codecs);
-        if let Some(sealer) = self.tables.open_mut(id)?.sealer.as_mut() {
+        if let Some(sealer) = self.tables.open_mut(id, segment)?.sealer.as_mut() {
             sealer.begin(level, codecs);
         }
         let accepted = &self.tables.instances.get(&order)?.accepted;
@@ -140,26 +137,28 @@ impl Engine {
         }
     }
 
-    /// Makes sure that the study has an open segment with room.
-    fn open_segment(&mut self, id: StudyId) -> Result<(), Error> {
+    /// This open segment of the study's, or another one if it is full or none.
+    fn open_segment(
+        &mut self,
+        id: StudyId,
+        segment: Option<SegmentId>,
+    ) -> Result<Option<SegmentId>, Error> {
         let full = |open: &Open| {
             let records = open.sealer.as_ref().map_or(0, |s| s.records());
             open.run.is_none() && records >= SEGMENT_RECORDS
         };
-        let study = self.tables.studies.get(&id);
-        if study
-            .and_then(|s| s.open.as_ref())
-            .is_some_and(|open| !full(open))
-        {
-            return Ok(());
+        if let Some(segment) = segment {
+            match self.tables.open_mut(id, segment) {
+                Some(open) if !full(open) => return Ok(Some(segment)),
+                _ => self.close_segment(id, segment),
+            }
         }
-        self.close_segment(id);
         self.close_idlest();
         let Some(public) = &self.hub_public else {
-            return Ok(());
+            return Ok(None);
         };
         let Some(peer) = self.hub.as_ref().map(|h| h.peer) else {
-            return Ok(());
+            return Ok(None);
         };
         let (mut name, mut random) = ([0; 16], [0; 32]);
         self.shared.env.entropy(&mut name);
@@ -171,47 +170,49 @@ impl Engine {
             self.shared
                 .line
                 .problem("the hub's encryption key is malformed");
-            return Ok(());
+            return Ok(None);
         };
         self.store.create_segment(segment, &signed_bytes(&head))?;
         let now = self.now();
         let Some(study) = self.tables.studies.get_mut(&id) else {
-            return Ok(());
+            return Ok(None);
         };
         let class = (study.facts.class, study.facts.counter);
         let withdrawn = study.facts.withdrawn.is_some();
         self.source.resume_study(now, id, class, withdrawn);
         study.segments.push(segment);
-        study.open = Some(Open {
+        study.open.push(Open {
             segment,
             sealer: Some(Box::new(Sealer::new(key, Packer::new(Level::default())))),
             run: None,
+            group: Default::default(),
             busy: false,
             used: now,
         });
         self.tables.segments.insert(segment, Segment::new(id));
         self.source.open_segment(id, segment);
-        Ok(())
+        Ok(Some(segment))
     }
 
     /// Keeps the number of keys in memory bounded, and lets few of them keep what the next
     /// instance can build on.
     fn close_idlest(&mut self) {
         let open = self.tables.studies.iter();
-        let open = open.filter_map(|(id, study)| Some((*id, study.open.as_ref()?)));
+        let open = open.flat_map(|(id, study)| study.open.iter().map(|open| (*id, open)));
         let idle = open.filter(|(_, open)| !open.busy && open.run.is_none());
-        let mut idle: Vec<(Moment, StudyId)> = idle.map(|(id, open)| (open.used, id)).collect();
+        let idle = idle.map(|(id, open)| (open.used, id, open.segment));
+        let mut idle: Vec<(Moment, StudyId, SegmentId)> = idle.collect();
         idle.sort_unstable();
         let cold = idle.len().saturating_sub(WARM_SEGMENTS);
-        for (_, id) in idle.iter().take(cold) {
-            let sealer = self.tables.open_mut(*id).and_then(|o| o.sealer.as_mut());
-            if let Some(sealer) = sealer {
+        for (_, id, segment) in idle.iter().take(cold) {
+            let open = self.tables.open_mut(*id, *segment);
+            if let Some(sealer) = open.and_then(|o| o.sealer.as_mut()) {
                 sealer.forget();
             }
         }
         let over = (idle.len() + 1).saturating_sub(OPEN_SEGMENTS);
-        for (_, id) in idle.into_iter().take(over) {
-            self.close_segment(id);
+        for (_, id, segment) in idle.into_iter().take(over) {
+            self.close_segment(id, segment);
         }
     }
 
@@ -219,6 +220,7 @@ impl Engine {
         self.jobs = self.jobs.saturating_sub(1);
         let StepDone {
             study,
+            segment,
             order,
             took,
             result,
@@ -226,12 +228,6 @@ impl Engine {
         if let Ok((_, _, Ok(output))) = &result {
             self.pace.made(output.bytes, took);
         }
-        let segment = self
-            .tables
-            .studies
-            .get(&study)
-            .and_then(|s| Some(s.open.as_ref()?.segment));
-        let Some(segment) = segment else { return };
         match result {
             Ok((sealer, run, Ok(output))) => self.sealed.push(Sealed {
                 study,
@@ -244,16 +240,16 @@ impl Engine {
             }),
             Ok((_, _, Err(StepError::Read(error)))) => {
                 let place = self.unread(&error);
-                self.abandon(study, order, place);
+                self.abandon((study, segment), order, place);
             }
             Ok((_, _, Err(StepError::Manifest(error)))) => {
                 self.abandon(
-                    study,
+                    (study, segment),
                     order,
                     Place::Lost(format!("it cannot be described: {error}")),
                 );
             }
-            Err(WorkLost) => self.abandon_by_bug(study, order),
+            Err(WorkLost) => self.abandon_by_bug((study, segment), order),
         }
     }
 
@@ -273,7 +269,7 @@ impl Engine {
     }
 
     /// A bug came in between: the instance is packed again, a few times.
-    pub(super) fn abandon_by_bug(&mut self, study: StudyId, order: u64) {
+    pub(super) fn abandon_by_bug(&mut self, at: (StudyId, SegmentId), order: u64) {
         let tries = self.tables.instances.get_mut(&order).map_or(0, |i| {
             i.tries += 1;
             i.tries
@@ -282,11 +278,12 @@ impl Engine {
             0..PACK_TRIES => Place::Waiting,
             _ => Place::Lost("packing it fails by a bug; its bytes are kept".to_owned()),
         };
-        self.abandon(study, order, place);
+        self.abandon(at, order, place);
     }
 
     /// An instance cannot go on in its segment.
-    fn abandon(&mut self, study: StudyId, order: u64, place: Place) {
+    fn abandon(&mut self, at: (StudyId, SegmentId), order: u64, place: Place) {
+        let (study, segment) = at;
         let study_name = study.short();
         match &place {
             Place::Lost(why) => {
@@ -294,15 +291,10 @@ impl Engine {
             }
             _ => tracing::warn!(study = %study_name, order, "packing an instance begins anew"),
         }
-        if let Some(open) = self
-            .tables
-            .studies
-            .get_mut(&study)
-            .and_then(|s| s.open.as_mut())
-        {
+        if let Some(open) = self.tables.open_mut(study, segment) {
             open.busy = false;
         }
-        self.close_segment(study);
+        self.close_segment(study, segment);
         self.tables.put(order, place);
     }
 }

@@ -1,7 +1,7 @@
 //! The end of a segment: its key is wiped, and a study that fell quiet is declared complete as of
 //! then.
 
-use karez_protocol::id::StudyId;
+use karez_protocol::id::{SegmentId, StudyId};
 use karez_protocol::limits::NAMED_SEGMENTS_MAX;
 use karez_protocol::manifest::{Revision, RootHasher};
 use karez_protocol::units::Moment;
@@ -10,18 +10,25 @@ use super::Engine;
 use super::table::{Place, Study};
 
 impl Engine {
-    /// Closes a study's segment and wipes its key. An instance in the middle is packed again.
-    pub(super) fn close_segment(&mut self, id: StudyId) {
+    /// Closes the segments of a study that no job has.
+    pub(super) fn close_segments(&mut self, id: StudyId) {
+        let open = self.tables.studies.get(&id).map(|study| &study.open);
+        let open = open.into_iter().flatten().map(|open| open.segment);
+        for segment in open.collect::<Vec<_>>() {
+            self.close_segment(id, segment);
+        }
+    }
+
+    /// Closes a segment and wipes its key. An instance in the middle is packed again.
+    pub(super) fn close_segment(&mut self, id: StudyId, segment: SegmentId) {
         let Some(study) = self.tables.studies.get_mut(&id) else {
             return;
         };
-        if study.open.as_ref().is_none_or(|open| open.busy) {
-            return;
-        }
-        let Some(open) = study.open.take() else {
+        let mut idle = study.open.iter().map(|o| o.segment == segment && !o.busy);
+        let Some(index) = idle.position(|found| found) else {
             return;
         };
-        let segment = open.segment;
+        let open = study.open.remove(index);
         if let Some((order, _)) = open.run {
             self.tables.put(order, Place::Waiting);
         }
@@ -55,7 +62,7 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in due {
-            self.close_segment(id);
+            self.close_segments(id);
             self.revise(id);
         }
     }
@@ -92,10 +99,7 @@ impl Engine {
 impl Study {
     /// Whether its next revision is due when it has been quiet for long enough.
     fn is_settling(&self) -> bool {
-        let packing = self
-            .open
-            .as_ref()
-            .is_some_and(|o| o.busy || o.run.is_some());
+        let packing = self.open.iter().any(|o| o.busy || o.run.is_some());
         !self.revised && self.waiting.is_empty() && !packing && !self.segments.is_empty()
     }
 }

@@ -65,7 +65,7 @@ impl Engine {
             .tables
             .studies
             .values()
-            .filter_map(|s| Some(s.open.as_ref()?.segment))
+            .flat_map(|s| s.open.iter().map(|open| open.segment))
             .collect();
         let segments = self.tables.segments.iter();
         let released = segments.filter(|(id, _)| self.source.released(**id) && !open.contains(id));

@@ -88,13 +88,13 @@ impl Engine {
             };
             if let Err(error) = self.source.add_record(now, segment, info(&record)) {
                 tracing::error!(%error, "a record of our own does not fit");
-                return self.abandon_by_bug(study, order);
+                return self.abandon_by_bug((study, segment), order);
             }
         }
         if done {
             self.instance_sealed(segment, order);
         }
-        let Some(open) = self.tables.open_mut(study) else {
+        let Some(open) = self.tables.open_mut(study, segment) else {
             return;
         };
         open.busy = false;
@@ -107,7 +107,7 @@ impl Engine {
             .get(&study)
             .is_some_and(|s| s.facts.withdrawn.is_some())
         {
-            self.close_segment(study);
+            self.close_segments(study);
         }
     }
 

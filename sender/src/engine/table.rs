@@ -1,13 +1,14 @@
 //! What the engine knows of instances, studies and segments. All of it can be rebuilt from the
 //! store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use karez_protocol::id::{SegmentId, StudyId};
 use karez_protocol::units::Moment;
 
 use super::entry::{Accepted, StudyFacts};
+use crate::limits::GROUP;
 use crate::outbox::{Run, Sealer};
 
 /// Everything accepted and not yet evicted.
@@ -50,7 +51,8 @@ pub(super) struct Study {
     pub(super) waiting: BTreeSet<u64>,
     /// In the order of their opening, as far as that is known.
     pub(super) segments: Vec<SegmentId>,
-    pub(super) open: Option<Open>,
+    /// One, and others beside it while there is more to pack than one core does.
+    pub(super) open: Vec<Open>,
     /// When it last grew.
     pub(super) touched: Moment,
     /// A revision was signed since it last grew.
@@ -66,6 +68,8 @@ pub(super) struct Open {
     pub(super) sealer: Option<Box<Sealer>>,
     /// An instance between two steps, with its order.
     pub(super) run: Option<(u64, Box<Run>)>,
+    /// The next instances of its group, which wait for it.
+    pub(super) group: VecDeque<u64>,
     /// A step is with a job, or its output not yet durable.
     pub(super) busy: bool,
     pub(super) used: Moment,
@@ -123,9 +127,10 @@ impl Tables {
         instance.place = place;
     }
 
-    /// A study's open segment.
-    pub(super) fn open_mut(&mut self, id: StudyId) -> Option<&mut Open> {
-        self.studies.get_mut(&id)?.open.as_mut()
+    /// An open segment of a study.
+    pub(super) fn open_mut(&mut self, id: StudyId, segment: SegmentId) -> Option<&mut Open> {
+        let open = &mut self.studies.get_mut(&id)?.open;
+        open.iter_mut().find(|open| open.segment == segment)
     }
 
     /// What lies in ingest files.
@@ -149,7 +154,7 @@ impl Tables {
         if let Some(study) = self.studies.get_mut(&segment.study) {
             study.segments.retain(|s| *s != id);
             study.instances.retain(|order| !orders.contains(order));
-            if study.instances.is_empty() && study.segments.is_empty() && study.open.is_none() {
+            if study.instances.is_empty() && study.segments.is_empty() && study.open.is_empty() {
                 self.studies.remove(&segment.study);
             }
         }
@@ -168,6 +173,60 @@ impl Tables {
             (Some(_), Some(_)) => Err("several studies begin so"),
             _ => Err("there is no such study here"),
         }
+    }
+}
+
+impl Study {
+    /// The instance to be packed next, and the open segment that goes on with it; none: another
+    /// one is to be opened.
+    pub(super) fn next_to_pack(&self, packers: usize) -> Option<(u64, Option<SegmentId>)> {
+        let idle = (0..).zip(&self.open).filter(|(_, open)| !open.busy);
+        let next = idle.filter_map(|(index, open)| {
+            let begun = open.run.as_ref().map(|(order, _)| *order);
+            let own = || {
+                open.group
+                    .iter()
+                    .find(|o| self.waiting.contains(o))
+                    .copied()
+            };
+            let order = begun.or_else(own).or_else(|| self.next_group(index))?;
+            Some((order, Some(open.segment)))
+        });
+        let another = || Some((self.next_group(self.open.len())?, None));
+        let room = self.open.len() < packers;
+        next.min().or_else(|| another().filter(|_| room))
+    }
+
+    /// The first instance of the next group, if it is worth a segment beside `others`: what one
+    /// core will soon have packed gains more from being packed by it.
+    fn next_group(&self, others: usize) -> Option<u64> {
+        let enough = if others == 0 { 0 } else { GROUP };
+        self.free().nth(enough).and(self.free().next())
+    }
+
+    /// Those that wait and are in no group.
+    fn free(&self) -> impl Iterator<Item = u64> + '_ {
+        let taken = |order: &u64| self.open.iter().any(|open| open.group.contains(order));
+        self.waiting
+            .iter()
+            .copied()
+            .filter(move |order| !taken(order))
+    }
+
+    /// The next instance of a segment's group, of a new group if that is empty.
+    pub(super) fn take_next(&mut self, segment: SegmentId) -> Option<u64> {
+        let index = self.open.iter().position(|open| open.segment == segment)?;
+        let waiting = &self.waiting;
+        self.open[index]
+            .group
+            .retain(|order| waiting.contains(order));
+        if self.open[index].group.is_empty() {
+            let first = self.next_group(index)?;
+            let group = self.free().skip_while(|order| *order < first).take(GROUP);
+            let group = group.collect();
+            self.open[index].group = group;
+        }
+        self.open[index].group.pop_front()
     }
 }
 

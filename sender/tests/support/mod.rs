@@ -20,7 +20,7 @@ pub mod transfer;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ pub struct TestEnv {
     pub wall: Mutex<i64>,
     /// Bytes that a job works through in a second; 0 takes no time.
     speed: AtomicU64,
+    cores: AtomicUsize,
 }
 
 /// Shows the logs of a test when RUST_LOG says so.
@@ -66,12 +67,18 @@ impl TestEnv {
             streams: streams::Streams::default(),
             wall: Mutex::new(1_790_000_000),
             speed: AtomicU64::new(0),
+            cores: AtomicUsize::new(1),
         })
     }
 
     /// From now on a job takes time.
     pub fn set_speed(&self, bytes_per_s: u64) {
         self.speed.store(bytes_per_s, Ordering::Relaxed);
+    }
+
+    /// For programs started from now on.
+    pub fn set_cores(&self, cores: usize) {
+        self.cores.store(cores, Ordering::Relaxed);
     }
 
     /// Ends every engine where it stands.
@@ -89,6 +96,10 @@ impl Env for TestEnv {
 
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep_until(at))
+    }
+
+    fn cores(&self) -> usize {
+        self.cores.load(Ordering::Relaxed)
     }
 
     fn wall(&self) -> i64 {

@@ -25,6 +25,7 @@ pub struct RealEnv {
     disk: Arc<karez_store::RealDisk>,
     net: Arc<karez_quic::net::UdpNet>,
     pool: Pool,
+    cores: usize,
     links: Links,
 }
 
@@ -35,12 +36,13 @@ impl RealEnv {
     /// The system gives no entropy, or no threads.
     pub fn new() -> io::Result<Self> {
         getrandom::fill(&mut [0; 32])?;
-        let threads = thread::available_parallelism()?.get();
+        let cores = thread::available_parallelism()?.get();
         Ok(Self {
             clock: Clock::new(),
             disk: Arc::new(karez_store::RealDisk),
             net: Arc::new(karez_quic::net::UdpNet::new(random, clock::wall)),
-            pool: Pool::new(threads)?,
+            pool: Pool::new(cores)?,
+            cores,
             links: Links::default(),
         })
     }
@@ -57,6 +59,10 @@ impl Env for RealEnv {
 
     fn wall(&self) -> i64 {
         clock::wall()
+    }
+
+    fn cores(&self) -> usize {
+        self.cores
     }
 
     fn entropy(&self, buf: &mut [u8]) {
