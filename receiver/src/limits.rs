@@ -86,6 +86,31 @@ pub(crate) const PACS_SILENCE: Duration = Duration::from_secs(300);
 pub(crate) const PACS_LISTING: Duration = Duration::from_secs(15);
 /// Series of which that is kept.
 pub(crate) const PACS_LISTINGS: usize = 16;
+/// How long after it was stored a target is asked whether it keeps an instance.
+pub(crate) const CONFIRM_AFTER: Duration = Duration::from_secs(10);
+/// The first pause before it is asked again, and the longest.
+pub(crate) const CONFIRM_AGAIN: (Duration, Duration) =
+    (Duration::from_secs(600), Duration::from_secs(6 * 3600));
+/// Lines of such questions, so that one slow target does not delay all others.
+pub(crate) const CONFIRMERS: usize = 2;
+/// Instances about which a target is asked at once.
+pub(crate) const CONFIRM_BATCH: usize = 100;
+/// Requests for storage commitment whose reports may still come.
+pub(crate) const REPORTS_EXPECTED: usize = 4096;
+/// Associations for reports at once.
+pub(crate) const REPORT_ASSOCIATIONS: usize = 8;
+/// How often a port that cannot be had is tried again.
+pub(crate) const REPORT_PORT_RETRY: Duration = Duration::from_secs(10);
+/// Pieces of an instance between a worker and its STOW-RS request, each as it was rebuilt.
+pub(crate) const WEB_PIECES: usize = 2;
+/// Bytes of the longest answer of a DICOMweb service that is not an instance.
+pub(crate) const WEB_ANSWER: usize = 1 << 20;
+/// Bytes of the head of one part in a multipart answer.
+pub(crate) const WEB_PART_HEAD: usize = 16 << 10;
+/// Versions of one UID that are looked at.
+pub(crate) const WEB_VERSIONS: usize = 8;
+/// Bytes of the file with the value of the `Authorization` header.
+pub(crate) const WEB_SECRET: usize = 16 << 10;
 /// Bytes between a worker and the association that it feeds.
 pub(crate) const PACS_PIPE: usize = 256 << 10;
 /// How long a PACS may still be storing what it was given before its association was cut, or

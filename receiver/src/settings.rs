@@ -1,10 +1,12 @@
 //! What an administrator can set, in `config.toml`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use karez_host::alarm::{self, AlarmSettings};
 use karez_host::config::{self, Key, Unfit};
 use karez_host::page::{self, HubPage};
+use karez_host::tls;
 use karez_host::units::{Period, Size};
 use karez_protocol::invitation::ADDRESSES_MAX;
 use karez_quic::{Congestion, IP_MTU_MIN, LinkConfig};
@@ -20,6 +22,8 @@ pub struct Settings {
     pub store: Store,
     /// Its links.
     pub link: Link,
+    /// Its own DICOM port.
+    pub dicom: Dicom,
     /// Its control socket.
     pub control: Control,
     /// Its page.
@@ -79,6 +83,32 @@ pub enum CongestionChoice {
     Cubic,
     /// Blind to random loss.
     Bbr,
+}
+
+/// A hub's own DICOM port, for reports of storage commitment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dicom {
+    /// Where archives bring their reports, as ADDRESS:PORT; empty: nowhere.
+    pub listen: String,
+    /// The certificate with which the port speaks TLS, and only that; empty: it does not.
+    pub tls_cert: PathBuf,
+    /// Its key.
+    pub tls_key: PathBuf,
+    /// The authorities from which an archive's certificate must come; empty: it shows none.
+    pub tls_ca: PathBuf,
+}
+
+impl Dicom {
+    /// Where to listen, if anywhere.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+
+    /// The certificates, if it speaks TLS.
+    pub(crate) fn tls(&self) -> Option<tls::Files> {
+        tls::Files::of_server(&self.tls_cert, &self.tls_key, &self.tls_ca)
+    }
 }
 
 /// A hub's control socket.
@@ -180,6 +210,25 @@ impl config::Settings for Settings {
             "Who decides how much is in flight: thin (ours, for thin and lossy links), cubic or bbr.",
         ),
         Key::new(
+            "dicom.listen",
+            "\"\"",
+            "Where archives bring their reports of storage commitment, ADDRESS:PORT, such as \
+             0.0.0.0:11113; empty: nowhere, and whether they keep an instance is asked by C-FIND.",
+        ),
+        Key::new(
+            "dicom.tls_cert",
+            "\"\"",
+            "A PEM file with the certificate, its chain behind it, by which that port speaks TLS, and \
+             then nothing else. Empty: it does not.",
+        ),
+        Key::new("dicom.tls_key", "\"\"", "A PEM file with its key."),
+        Key::new(
+            "dicom.tls_ca",
+            "\"\"",
+            "A PEM file with the authorities from which an archive's certificate must come. Empty: \
+             archives show none.",
+        ),
+        Key::new(
             "control.group",
             "false",
             "Whether the data directory's group may give commands too.",
@@ -201,6 +250,10 @@ impl config::Settings for Settings {
         let unfit = |key, message: String| Err(Unfit { key, message });
         if self.hub.addresses.len() > ADDRESSES_MAX {
             return unfit("hub.addresses", format!("at most {ADDRESSES_MAX} are told"));
+        }
+        if !self.dicom.listen.is_empty() && self.dicom.address().is_none() {
+            let message = "must be an IP address and a port, such as \"0.0.0.0:11113\"";
+            return unfit("dicom.listen", message.to_owned());
         }
         if !(IP_MTU_MIN..=1500).contains(&self.link.ip_mtu) {
             return unfit("link.ip_mtu", format!("{IP_MTU_MIN} to 1500"));

@@ -15,6 +15,7 @@ pub mod dicom;
 pub mod folder;
 pub mod live;
 pub mod made;
+pub mod orthanc;
 pub mod pair;
 pub mod peers;
 pub mod process;

@@ -66,10 +66,12 @@ pub struct Command {
     pub field: Field,
     /// The id of the request, or of the request that this responds to.
     pub message: u16,
-    /// Affected SOP class.
+    /// Affected SOP class; of an N-ACTION request the requested one.
     pub sop_class: Uid,
-    /// Affected SOP instance.
+    /// Affected SOP instance; of an N-ACTION request the requested one.
     pub sop_instance: Uid,
+    /// The type of an N-ACTION's action or of an N-EVENT-REPORT's event.
+    pub kind: Option<u16>,
     /// Priority of a C-STORE or C-FIND request.
     pub priority: Priority,
     /// True when a data set follows.
@@ -82,6 +84,7 @@ pub struct Command {
 
 const GROUP_LENGTH: Tag = Tag(0, 0x0000);
 const SOP_CLASS: Tag = Tag(0, 0x0002);
+const REQUESTED_CLASS: Tag = Tag(0, 0x0003);
 const FIELD: Tag = Tag(0, 0x0100);
 const MESSAGE: Tag = Tag(0, 0x0110);
 const RESPONDED: Tag = Tag(0, 0x0120);
@@ -90,6 +93,9 @@ const DATA_SET_TYPE: Tag = Tag(0, 0x0800);
 const STATUS: Tag = Tag(0, 0x0900);
 const COMMENT: Tag = Tag(0, 0x0902);
 const SOP_INSTANCE: Tag = Tag(0, 0x1000);
+const REQUESTED_INSTANCE: Tag = Tag(0, 0x1001);
+const EVENT_TYPE: Tag = Tag(0, 0x1002);
+const ACTION_TYPE: Tag = Tag(0, 0x1008);
 const NO_DATA_SET: u16 = 0x0101;
 const COMMENT_CHARACTERS: usize = 64;
 
@@ -101,6 +107,7 @@ impl Command {
             message,
             sop_class: sop_class.clone(),
             sop_instance: Uid::default(),
+            kind: None,
             priority: Priority::Medium,
             data_set: false,
             status: None,
@@ -123,7 +130,11 @@ impl Command {
     /// The command set's bytes, group length first.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(192);
-        put_uid(&mut body, SOP_CLASS, &self.sop_class);
+        let (class, instance) = match self.field {
+            Field::ACTION => (REQUESTED_CLASS, REQUESTED_INSTANCE),
+            _ => (SOP_CLASS, SOP_INSTANCE),
+        };
+        put_uid(&mut body, class, &self.sop_class);
         put_u16(&mut body, FIELD, self.field.0);
         let message = if self.field.is_response() || self.field == Field::CANCEL {
             RESPONDED
@@ -143,7 +154,10 @@ impl Command {
             put_u16(&mut body, STATUS, status.0);
         }
         put_comment(&mut body, &self.comment);
-        put_uid(&mut body, SOP_INSTANCE, &self.sop_instance);
+        put_uid(&mut body, instance, &self.sop_instance);
+        if let Some((tag, kind)) = self.kind.and_then(|kind| Some((self.kind_tag()?, kind))) {
+            put_u16(&mut body, tag, kind);
+        }
         let mut bytes = Vec::with_capacity(body.len() + 12);
         put_implicit(
             &mut bytes,
@@ -174,13 +188,24 @@ impl Command {
         Ok(Command {
             field,
             message,
-            sop_class: elements.uid(SOP_CLASS),
-            sop_instance: elements.uid(SOP_INSTANCE),
+            sop_class: elements.either(SOP_CLASS, REQUESTED_CLASS),
+            sop_instance: elements.either(SOP_INSTANCE, REQUESTED_INSTANCE),
+            kind: elements.u16(EVENT_TYPE)?.or(elements.u16(ACTION_TYPE)?),
             priority: Priority::from_code(elements.u16(PRIORITY)?.unwrap_or(0)),
             data_set: elements.required(DATA_SET_TYPE)? != NO_DATA_SET,
             status: elements.u16(STATUS)?.map(Status),
             comment: elements.comment(),
         })
+    }
+}
+
+impl Command {
+    const fn kind_tag(&self) -> Option<Tag> {
+        match self.field.0 & 0x7FFF {
+            0x0100 => Some(EVENT_TYPE),
+            0x0130 => Some(ACTION_TYPE),
+            _ => None,
+        }
     }
 }
 
@@ -234,6 +259,11 @@ impl<'a> Fields<'a> {
             .get(&tag)
             .map(|value| Uid::from_bytes(value))
             .unwrap_or_default()
+    }
+
+    fn either(&self, tag: Tag, other: Tag) -> Uid {
+        let uid = self.uid(tag);
+        if uid.is_empty() { self.uid(other) } else { uid }
     }
 
     fn comment(&self) -> Comment {
@@ -298,6 +328,23 @@ mod tests {
         response.comment = Comment("disk full".to_owned());
         assert_eq!(response.field, Field(0x8001));
         assert_eq!(Command::decode(&response.encode()), Ok(response));
+    }
+
+    #[test]
+    fn an_action_names_what_is_requested_and_its_answer_what_is_affected() {
+        let class = Uid::new(uid::STORAGE_COMMITMENT);
+        let mut action = Command::request(Field::ACTION, 1, &class);
+        action.sop_instance = crate::commitment::INSTANCE.into();
+        (action.kind, action.data_set) = (Some(1), true);
+        let tags = |bytes: &[u8], tag: [u8; 4]| bytes.windows(4).any(|at| at == tag);
+        let bytes = action.encode();
+        assert!(tags(&bytes, [0, 0, 3, 0]) && tags(&bytes, [0, 0, 1, 0x10]));
+        assert!(tags(&bytes, [0, 0, 8, 0x10]));
+        assert_eq!(Command::decode(&bytes), Ok(action.clone()));
+        let answer = action.respond(Status::SUCCESS);
+        let bytes = answer.encode();
+        assert!(tags(&bytes, [0, 0, 2, 0]) && tags(&bytes, [0, 0, 0, 0x10]));
+        assert_eq!(Command::decode(&bytes), Ok(answer));
     }
 
     #[test]

@@ -98,13 +98,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         })
     }
 
-    /// A whole data set that is known to be small: an identifier.
+    /// An identifier.
     pub(crate) async fn identifier(&mut self, context: u8) -> Result<Vec<u8>, Error> {
+        self.small(context, limits::IDENTIFIER).await
+    }
+
+    /// A whole data set of at most so many bytes.
+    pub(crate) async fn small(&mut self, context: u8, most: usize) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         loop {
             let fragment = self.data(context).await?;
             bytes.extend_from_slice(&fragment.bytes);
-            if bytes.len() > limits::IDENTIFIER {
+            if bytes.len() > most {
                 return Err(self.violated(Violation::AnswerTooLong).await);
             }
             if fragment.last {

@@ -1,5 +1,5 @@
 //! DICOM networking: the PDU stream, negotiation, command sets, and the services
-//! C-ECHO, C-STORE and C-FIND (PS3.7 and PS3.8), generic over the byte stream.
+//! C-ECHO, C-STORE, C-FIND and storage commitment (PS3.7 and PS3.8), generic over the byte stream.
 //!
 //! [`scp`] answers a scanner, [`scu`] hands an instance to a PACS, [`part10`] puts a file meta group
 //! before a received data set and finds the data set in a file, [`stub`] is a small PACS for tests.
@@ -9,6 +9,7 @@
 
 pub mod ae;
 pub mod command;
+pub mod commitment;
 mod dimse;
 mod element;
 mod error;

@@ -15,6 +15,10 @@ pub const CONTEXTS: usize = 128;
 pub const COMMAND: usize = 16 << 10;
 /// Largest C-FIND identifier, bytes.
 pub const IDENTIFIER: usize = 64 << 10;
+/// Largest data set of a storage commitment, bytes.
+pub const COMMITMENT: usize = 4 << 20;
+/// Instances that one storage commitment may name.
+pub const REFERENCES: usize = 20_000;
 /// All identifiers that one C-FIND may return, bytes.
 pub const MATCHES: usize = 8 << 20;
 /// Responses that one C-FIND may return.

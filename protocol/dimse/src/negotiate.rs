@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::error::{ContextRefusal, RejectReason, Rejection, Violation};
 use crate::scp::{Peer, Policy};
-use crate::uid::{APPLICATION_CONTEXT, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Uid};
+use crate::uid::{
+    APPLICATION_CONTEXT, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, STORAGE_COMMITMENT, Uid,
+};
 use crate::ul::{
     AssociationAC, AssociationRQ, PresentationContextProposed, PresentationContextResult,
-    implementation, result_reason, user_information,
+    implementation, result_reason, role_item, roles, user_information,
 };
 use crate::{AeTitle, limits};
 
@@ -79,13 +81,17 @@ pub(crate) fn negotiate<P: Policy + ?Sized>(
             contexts.insert(proposed.id, context);
         }
     }
+    // An archive that brings a report is its provider, though it opens the association.
+    let mut user_variables = user_information(max_pdu);
+    let wanted = roles(&request.user_variables, STORAGE_COMMITMENT);
+    user_variables.extend(wanted.map(|roles| role_item(STORAGE_COMMITMENT, roles)));
     let answer = AssociationAC {
         protocol_version: 1,
         calling_ae_title: request.calling_ae_title,
         called_ae_title: request.called_ae_title,
         application_context_name: APPLICATION_CONTEXT.to_owned(),
         presentation_contexts: results,
-        user_variables: user_information(max_pdu),
+        user_variables,
     };
     Ok(Negotiated { contexts, answer })
 }
@@ -123,10 +129,10 @@ fn choose<P: Policy + ?Sized>(
 }
 
 /// Explicit little endian, else implicit, else the first that is not big endian, else big endian.
-/// A query is taken in implicit only.
+/// A query and a storage commitment are taken in implicit only.
 fn preferred(abstract_syntax: &Uid, offered: &[Uid]) -> Option<Uid> {
     let find = |wanted: &str| offered.iter().find(|uid| uid.as_str() == wanted);
-    if abstract_syntax.is_find() {
+    if abstract_syntax.is_find() || abstract_syntax.as_str() == STORAGE_COMMITMENT {
         return find(IMPLICIT_LE).cloned();
     }
     let little = || {

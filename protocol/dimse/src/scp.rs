@@ -1,24 +1,31 @@
-//! The acceptor: takes associations, streams the instances of C-STORE to its caller, answers C-ECHO.
+//! The acceptor: takes associations, streams the instances of C-STORE to its caller, hears storage
+//! commitment, answers C-ECHO.
 //!
 //! ```text
 //! Association::accept -> loop next():
 //!   Echo | Refused     answered already
 //!   Store              data() until None, then answer(status)
 //!   Find               matched(..) as often as wanted, then finish(status)
+//!   Commit | Report    answer(status)
 //!   Released           the end
 //! ```
 //! A request that is dropped without its answer ends the association at the next call.
 
+mod incoming;
+
+pub use incoming::{Announced, Find, Heard, Store};
+
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::command::{Command, Comment, Field, Priority};
+use crate::command::{Command, Field};
+use crate::commitment::{Report, Transaction};
 use crate::dimse::{Link, Received};
 use crate::error::{ContextRefusal, Error, Rejection, Violation};
 use crate::identifier::Identifier;
 use crate::negotiate::{self, Context};
+use crate::uid::STORAGE_COMMITMENT;
 use crate::ul::{self, Pdu};
 use crate::wire::{Wait, Wire};
 use crate::{AeTitle, Status, Timeouts, Uid, limits};
@@ -93,46 +100,14 @@ pub enum Request<'a, S> {
     Store(Store<'a, S>),
     /// A query.
     Find(Find<'a, S>),
+    /// A request for storage commitment.
+    Commit(Heard<'a, S, Transaction>),
+    /// A report of storage commitment.
+    Report(Heard<'a, S, Report>),
     /// Something that is not done here; it was answered with this status.
     Refused(Field, Status),
     /// The peer released the association; it is over.
     Released,
-}
-
-/// A C-STORE request: what is announced about the instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announced {
-    /// Affected SOP class, as the command says. May be empty.
-    pub sop_class: Uid,
-    /// Affected SOP instance, as the command says. May be empty.
-    pub sop_instance: Uid,
-    /// What was negotiated: abstract syntax and the transfer syntax of the bytes to come.
-    pub context: Context,
-    /// The priority, which is advice.
-    pub priority: Priority,
-}
-
-/// An instance on its way in.
-pub struct Store<'a, S> {
-    link: &'a mut Link<S>,
-    unanswered: &'a mut bool,
-    peer: &'a Peer,
-    announced: Announced,
-    context: u8,
-    command: Command,
-    ended: bool,
-    received: u64,
-    odd_fragments: bool,
-}
-
-/// A query on its way in.
-pub struct Find<'a, S> {
-    link: &'a mut Link<S>,
-    unanswered: &'a mut bool,
-    context: u8,
-    command: Command,
-    /// The question.
-    pub question: Identifier,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
@@ -204,6 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
             return Err(self.link.violated(Violation::UnknownContext).await);
         };
         self.unanswered = true;
+        let commits = context.abstract_syntax.as_str() == STORAGE_COMMITMENT && command.data_set;
         match command.field {
             Field::ECHO => {
                 self.reply(id, &command, Status::SUCCESS).await?;
@@ -214,6 +190,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
             }
             Field::STORE => self.refuse(id, &command, Status::CANNOT_UNDERSTAND).await,
             Field::FIND if command.data_set => self.find(id, command).await,
+            Field::ACTION if commits => {
+                let heard = self.heard(id, command, Transaction::decode);
+                Ok(Request::Commit(heard.await?))
+            }
+            Field::EVENT_REPORT if commits => {
+                let heard = self.heard(id, command, Report::decode);
+                Ok(Request::Report(heard.await?))
+            }
             _ => {
                 self.refuse(id, &command, Status::UNRECOGNIZED_OPERATION)
                     .await
@@ -287,6 +271,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
         }
     }
 
+    async fn heard<T>(
+        &mut self,
+        context: u8,
+        command: Command,
+        decode: impl FnOnce(&[u8]) -> Result<T, Violation>,
+    ) -> Result<Heard<'_, S, T>, Error> {
+        let bytes = self.link.small(context, limits::COMMITMENT).await?;
+        match decode(&bytes) {
+            Ok(said) => Ok(Heard {
+                link: &mut self.link,
+                unanswered: &mut self.unanswered,
+                context,
+                command,
+                said,
+            }),
+            Err(violation) => Err(self.link.violated(violation).await),
+        }
+    }
+
     async fn find(&mut self, context: u8, command: Command) -> Result<Request<'_, S>, Error> {
         let bytes = self.link.identifier(context).await?;
         match Identifier::decode(&bytes) {
@@ -299,100 +302,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
             })),
             Err(violation) => Err(self.link.violated(violation).await),
         }
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Store<'_, S> {
-    /// What the command says about the instance.
-    pub fn announced(&self) -> &Announced {
-        &self.announced
-    }
-
-    /// Who sends it.
-    pub fn peer(&self) -> &Peer {
-        self.peer
-    }
-
-    /// The next bytes of the data set, as they came; `None` at its end. May be dropped while it waits
-    /// and called again.
-    ///
-    /// # Errors
-    /// Aborts, timeouts, violations, a lost connection: the association is over, the instance is not whole.
-    pub async fn data(&mut self) -> Result<Option<Bytes>, Error> {
-        while !self.ended {
-            let fragment = self.link.data(self.context).await?;
-            let size = u64::try_from(fragment.bytes.len()).unwrap_or(u64::MAX);
-            self.received = self.received.saturating_add(size);
-            self.odd_fragments |= size % 2 == 1;
-            self.ended = fragment.last;
-            if size > 0 {
-                return Ok(Some(fragment.bytes));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Bytes of the data set so far.
-    pub fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// True when a fragment had an odd length, which the standard forbids (FIELD T7). The bytes are
-    /// good; a peer that we send the data set to as a whole will refuse it if its length is odd.
-    pub fn odd_fragments(&self) -> bool {
-        self.odd_fragments
-    }
-
-    /// Answers the request. What the caller did not read of the data set is read and dropped first, for
-    /// peers send all of it before they listen.
-    ///
-    /// # Errors
-    /// As [`Store::data`]; the peer may not have got the answer.
-    pub async fn answer(self, status: Status) -> Result<(), Error> {
-        self.answer_with(status, Comment::default()).await
-    }
-
-    /// [`Store::answer`] with a few words for the peer's administrator.
-    ///
-    /// # Errors
-    /// As [`Store::answer`].
-    pub async fn answer_with(mut self, status: Status, comment: Comment) -> Result<(), Error> {
-        while self.data().await?.is_some() {}
-        let mut response = self.command.respond(status);
-        response.comment = comment;
-        self.link.send_command(self.context, &response).await?;
-        *self.unanswered = false;
-        Ok(())
-    }
-
-    /// Ends the association at once, without an answer.
-    pub async fn abort(self) {
-        self.link.wire().abort(None).await;
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Find<'_, S> {
-    /// Sends one match.
-    ///
-    /// # Errors
-    /// A lost connection, a write timeout.
-    pub async fn matched(&mut self, answer: &Identifier) -> Result<(), Error> {
-        let mut response = self.command.respond(Status::PENDING);
-        response.data_set = true;
-        self.link
-            .send_with_identifier(self.context, &response, &answer.encode())
-            .await
-    }
-
-    /// Ends the answer.
-    ///
-    /// # Errors
-    /// A lost connection, a write timeout.
-    pub async fn finish(self, status: Status) -> Result<(), Error> {
-        self.link
-            .send_command(self.context, &self.command.respond(status))
-            .await?;
-        *self.unanswered = false;
-        Ok(())
     }
 }

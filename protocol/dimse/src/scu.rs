@@ -1,5 +1,5 @@
-//! The requestor: opens an association to a peer, asks for C-ECHO, C-STORE and C-FIND, one after the
-//! other, and releases it.
+//! The requestor: opens an association to a peer, asks for C-ECHO, C-STORE, C-FIND and storage
+//! commitment, one after the other, and releases it.
 
 mod contexts;
 
@@ -11,11 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use crate::command::{Command, Comment, Field, Priority};
+use crate::commitment::{self, Report, Transaction};
 use crate::dimse::{Link, Received};
 use crate::error::{ContextRefusal, Error, Violation};
 use crate::identifier::Identifier;
-use crate::uid::{APPLICATION_CONTEXT, IMPLICIT_LE, STUDY_ROOT_FIND, VERIFICATION};
-use crate::ul::{self, AssociationRQ, Pdu};
+use crate::uid::{
+    APPLICATION_CONTEXT, IMPLICIT_LE, STORAGE_COMMITMENT, STUDY_ROOT_FIND, VERIFICATION,
+};
+use crate::ul::{self, AssociationRQ, Pdu, RequestorRoles};
 use crate::wire::{Wait, Wire};
 use crate::{AeTitle, Status, Timeouts, Uid, limits};
 use contexts::Proposed;
@@ -29,6 +32,8 @@ pub struct Request {
     pub called: AeTitle,
     /// At least one.
     pub contexts: Contexts,
+    /// Whether we bring reports of storage commitment, as an archive does.
+    pub reports: bool,
     /// The three timeouts.
     pub timeouts: Timeouts,
 }
@@ -193,6 +198,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
         Ok(found)
     }
 
+    /// Asks for storage commitment. What becomes of it comes later, as a report to our own port.
+    ///
+    /// # Errors
+    /// [`Error::ContextNotAccepted`]; all that ends an association.
+    pub async fn commit(&mut self, transaction: &Transaction) -> Result<Answer, Error> {
+        let data_set = transaction.encode();
+        let kind = (Field::ACTION, commitment::REQUEST);
+        self.normalised(kind, &data_set).await
+    }
+
+    /// Brings a report of storage commitment.
+    ///
+    /// # Errors
+    /// As [`Association::commit`].
+    pub async fn report(&mut self, report: &Report) -> Result<Answer, Error> {
+        let kind = (Field::EVENT_REPORT, report.event());
+        self.normalised(kind, &report.encode()).await
+    }
+
+    async fn normalised(
+        &mut self,
+        (field, kind): (Field, u16),
+        data_set: &[u8],
+    ) -> Result<Answer, Error> {
+        let class = Uid::new(STORAGE_COMMITMENT);
+        let context = self.usable(&class, &Uid::new(IMPLICIT_LE))?;
+        let command = Command {
+            sop_instance: commitment::INSTANCE.into(),
+            kind: Some(kind),
+            data_set: true,
+            ..Command::request(field, self.next_message(), &class)
+        };
+        self.begin().await?;
+        self.link
+            .send_with_identifier(context, &command, data_set)
+            .await?;
+        let response = self.response(context, &command).await?;
+        self.end(response)
+    }
+
     /// Ends the association in good order, within the associate timeout.
     ///
     /// # Errors
@@ -304,13 +349,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
 
 impl Request {
     fn to_pdu(&self) -> Pdu {
+        let mut user_variables = ul::user_information(limits::PDU_ANNOUNCED);
+        if self.reports {
+            let roles = RequestorRoles {
+                scu: false,
+                scp: true,
+            };
+            user_variables.push(ul::role_item(STORAGE_COMMITMENT, roles));
+        }
         Pdu::AssociationRQ(AssociationRQ {
             protocol_version: 1,
             calling_ae_title: self.calling.as_str().to_owned(),
             called_ae_title: self.called.as_str().to_owned(),
             application_context_name: APPLICATION_CONTEXT.to_owned(),
             presentation_contexts: self.contexts.proposals(),
-            user_variables: ul::user_information(limits::PDU_ANNOUNCED),
+            user_variables,
         })
     }
 }

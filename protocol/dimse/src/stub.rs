@@ -1,4 +1,5 @@
-//! A small PACS in memory, for tests and the demo: C-ECHO, C-STORE, C-FIND by UID, and ways to misbehave.
+//! A small PACS in memory, for tests and the demo: C-ECHO, C-STORE, C-FIND by UID, storage commitment
+//! (a test brings the reports), and ways to misbehave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,10 +11,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::commitment::{Reason, Report, Transaction};
 use crate::error::{ContextRefusal, Error};
 use crate::identifier::{Identifier, Level};
 use crate::scp::{Association, Config, Find, Peer, Policy, Request, Store};
-use crate::uid::VERIFICATION;
+use crate::uid::{STORAGE_COMMITMENT, VERIFICATION};
 use crate::{Status, Uid};
 
 const PIPE: usize = 256 << 10;
@@ -40,6 +42,11 @@ pub struct Behaviour {
     pub abort_on: BTreeSet<Uid>,
     /// Instances that it stores, and then cuts the connection before the answer.
     pub cut_before_answer: BTreeSet<Uid>,
+    /// It takes requests for storage commitment.
+    pub commits: bool,
+    /// It breaks off when it is asked for storage commitment, as Orthanc does for an AE title that it
+    /// does not know.
+    pub knows_nobody: bool,
     /// It cannot be asked: C-FIND is refused.
     pub mute: bool,
     /// The last instance of a UID stays, not the first. Orthanc keeps the first and says 0000.
@@ -81,6 +88,7 @@ struct State {
     used: u64,
     order: Vec<Uid>,
     associations: u32,
+    transactions: Vec<Transaction>,
 }
 
 impl State {
@@ -147,6 +155,33 @@ impl Pacs {
         self.lock().associations
     }
 
+    /// The requests for storage commitment so far.
+    pub fn transactions(&self) -> Vec<Transaction> {
+        self.lock().transactions.clone()
+    }
+
+    /// What it has to say to one now.
+    pub fn report_on(&self, transaction: &Transaction) -> Report {
+        let state = self.lock();
+        let has = |uid: &Uid| state.held.contains_key(uid);
+        let (there, missing): (Vec<_>, Vec<_>) = transaction
+            .references
+            .iter()
+            .cloned()
+            .partition(|one| has(&one.sop_instance));
+        let why = Reason::NO_SUCH_OBJECT;
+        Report {
+            uid: transaction.uid.clone(),
+            committed: there,
+            failed: missing.into_iter().map(|one| (one, why)).collect(),
+        }
+    }
+
+    /// Forgets an instance, as when a person deletes it.
+    pub fn delete(&self, instance: &Uid) {
+        self.lock().held.remove(instance);
+    }
+
     /// A connection to it in memory, served by a task of its own.
     ///
     /// # Errors
@@ -187,6 +222,14 @@ impl Pacs {
         loop {
             match association.next().await? {
                 Request::Echo | Request::Refused(..) => {}
+                Request::Commit(heard) => {
+                    if self.lock().behaviour.knows_nobody {
+                        return Ok(());
+                    }
+                    self.lock().transactions.push(heard.said.clone());
+                    heard.answer(Status::SUCCESS).await?;
+                }
+                Request::Report(heard) => heard.answer(Status::UNRECOGNIZED_OPERATION).await?,
                 Request::Released => return Ok(()),
                 Request::Find(find) => self.search(find).await?,
                 Request::Store(store) => {
@@ -298,6 +341,7 @@ impl Policy for Pacs {
         let behaviour = &self.lock().behaviour;
         let known = abstract_syntax.as_str() == VERIFICATION
             || abstract_syntax.may_be_storage()
+            || (abstract_syntax.as_str() == STORAGE_COMMITMENT && behaviour.commits)
             || (abstract_syntax.is_find() && !behaviour.mute);
         if known && !behaviour.refused_classes.contains(abstract_syntax) {
             Ok(())

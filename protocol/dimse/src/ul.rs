@@ -16,7 +16,7 @@ use crate::uid::Uid;
 
 pub(crate) use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, PDataValue, PDataValueType, Pdu, PresentationContextProposed,
-    PresentationContextResult,
+    PresentationContextResult, RequestorRoles,
 };
 
 /// Ours, in association PDUs and file meta groups: a UUID-derived UID (PS3.5 B.2).
@@ -208,6 +208,23 @@ pub(crate) fn user_information(max_pdu: u32) -> Vec<UserVariableItem> {
         UserVariableItem::ImplementationClassUID(IMPLEMENTATION_CLASS.to_owned()),
         UserVariableItem::ImplementationVersionName(IMPLEMENTATION_VERSION.to_owned()),
     ]
+}
+
+/// The roles in which a requestor wants to use a class (PS3.7 D.3.3.4), where it says so.
+pub(crate) fn roles(items: &[UserVariableItem], class: &str) -> Option<RequestorRoles> {
+    items.iter().find_map(|item| match item {
+        UserVariableItem::ScuScpRoleSelectionSubItem(uid, roles)
+            if Uid::new(uid).as_str() == class =>
+        {
+            Some(*roles)
+        }
+        _ => None,
+    })
+}
+
+/// The item that names them.
+pub(crate) fn role_item(class: &str, roles: RequestorRoles) -> UserVariableItem {
+    UserVariableItem::ScuScpRoleSelectionSubItem(class.to_owned(), roles)
 }
 
 /// The longest PDU that we write to a peer with this user information (0 means no limit).

@@ -20,6 +20,7 @@ pub mod process;
 pub mod real;
 pub mod shutdown;
 pub mod status;
+pub mod tls;
 pub mod units;
 
 pub use env::Env;

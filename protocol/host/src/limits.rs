@@ -16,6 +16,8 @@ pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
 pub const CONTROL_WRITE: Duration = Duration::from_secs(30);
 /// Bytes of the longest configuration file.
 pub const CONFIG_FILE: usize = 1024 * 1024;
+/// Bytes of the longest file of certificates: a system's bundle of authorities has a quarter of it.
+pub const PEM_FILE: usize = 1024 * 1024;
 /// Jobs that may wait for the work threads, for each thread.
 pub const WORK_QUEUED_PER_THREAD: usize = 2;
 /// How long one TCP connection attempt may take.

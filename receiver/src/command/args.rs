@@ -101,8 +101,8 @@ pub(super) enum Verb {
 pub(super) struct Init {
     #[command(flatten)]
     pub(super) identity: Identity,
-    /// Where to hand off: `[NAME=]folder:PATH` or `[NAME=]dicom://CALLED_AET@HOST:PORT`; several
-    /// times for several targets
+    /// Where to hand off: `[NAME=]folder:PATH`, `[NAME=]dicom://CALLED_AET@HOST:PORT` or
+    /// `[NAME=]stow+https://HOST:PORT/PATH`; several times for several targets
     #[arg(long, value_name = "TARGET")]
     pub(super) handoff: Vec<String>,
 }
@@ -123,8 +123,12 @@ pub(super) enum TargetVerb {
     Add {
         /// Its name
         name: String,
-        /// Its address: `folder:PATH` or `dicom://CALLED_AET@HOST:PORT[?find=no]`
+        /// Its address: `folder:PATH`, `dicom://CALLED_AET@HOST:PORT[?find=no]`,
+        /// `stow+http://HOST:PORT/PATH` or `stow+https://HOST:PORT/PATH[?auth=FILE]`
         url: String,
+        /// The same PACS's DICOMweb service, for what it refuses by DICOM and for reading back
+        #[arg(long, value_name = "URL")]
+        also: Option<String>,
         /// What we call ourselves to a PACS [default: KAREZ]
         #[arg(long, value_name = "AET")]
         calling_aet: Option<String>,

@@ -22,9 +22,10 @@ pub(super) fn target(common: &Common, verb: TargetVerb) -> Result<(), Failure> {
         TargetVerb::Add {
             name,
             url,
+            also,
             calling_aet,
         } => {
-            let url = with_title(url, calling_aet.as_deref())?;
+            let url = with_options(url, also.as_deref(), calling_aet.as_deref())?;
             Command::TargetAdd { name, url }
         }
         TargetVerb::Pause { name } => Command::TargetPause { name, paused: true },
@@ -37,13 +38,21 @@ pub(super) fn target(common: &Common, verb: TargetVerb) -> Result<(), Failure> {
     ask::print_plain(common, command)
 }
 
-fn with_title(url: String, title: Option<&str>) -> Result<String, Failure> {
-    let Some(title) = title else {
+fn with_options(url: String, also: Option<&str>, title: Option<&str>) -> Result<String, Failure> {
+    if also.is_none() && title.is_none() {
         return Ok(url);
+    }
+    let address = || {
+        let mut address: Address = url.parse()?;
+        if let Some(also) = also {
+            address = address.also(also.parse()?)?;
+        }
+        match title {
+            Some(title) => address.calling(title),
+            None => Ok(address),
+        }
     };
-    let address: Result<Address, _> = url.parse();
-    let address = address.and_then(|address| address.calling(title));
-    let address = address.map_err(|error| Failure::usage(error.to_string()))?;
+    let address = address().map_err(|error| Failure::usage(error.to_string()))?;
     Ok(address.to_string())
 }
 

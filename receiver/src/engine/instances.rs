@@ -26,6 +26,10 @@ pub(crate) struct Instance {
     pub(crate) stored: bool,
     /// At these targets it is.
     pub(crate) handed: BTreeMap<String, Proof>,
+    /// All targets that can confirm that they keep it have.
+    pub(crate) committed: bool,
+    /// These targets have, on this proof.
+    pub(crate) confirmed: BTreeMap<String, Proof>,
     /// Here it takes the place of what is there.
     pub(crate) replace: BTreeSet<String>,
     /// It needs a person: the target (none for the rebuild) and the reason.
@@ -57,15 +61,12 @@ impl Instance {
 
     /// What the whole hand-off rests on: the weakest of the proofs.
     pub(super) fn proof(&self) -> Proof {
-        let strength = |proof: &Proof| match proof {
-            Proof::Rebuilt => 0,
-            Proof::Status => 1,
-            Proof::Query => 2,
-            Proof::Commitment => 3,
-            Proof::ReadBack => 4,
-        };
-        let weakest = self.handed.values().min_by_key(|proof| strength(proof));
-        weakest.copied().unwrap_or(Proof::Status)
+        weakest(&self.handed).unwrap_or(Proof::Status)
+    }
+
+    /// What the whole confirmation rests on.
+    pub(super) fn confirmation(&self) -> Proof {
+        weakest(&self.confirmed).unwrap_or(Proof::Query)
     }
 }
 
@@ -91,7 +92,8 @@ impl Engine {
             .clinics
             .get(&peer)
             .and_then(|c| c.attested.get(&segment));
-        let (verified, stored) = attested.map_or((false, false), |a| a.standing(&records));
+        let standing = attested.map(|a| a.standing(&records));
+        let (verified, stored, committed) = standing.unwrap_or_default();
         // What is stored everywhere is only counted; its first record need not be read.
         let start = match self.start_of(peer, place) {
             Ok(start) => start,
@@ -105,6 +107,8 @@ impl Engine {
             verified: verified || stored,
             stored,
             handed: BTreeMap::new(),
+            committed,
+            confirmed: BTreeMap::new(),
             replace: BTreeSet::new(),
             parked: None,
             discarded: None,
@@ -141,6 +145,9 @@ impl Engine {
         if hand_off.step != Step::Sending {
             self.trouble_ends((peer, place), &hand_off.target);
         }
+        if hand_off.step == Step::Retry {
+            self.forget_confirming(&hand_off.target, (peer, place));
+        }
         if let Some(instance) = self.instance(peer, place) {
             take_step(instance, hand_off);
         }
@@ -168,7 +175,28 @@ impl Engine {
             instance.stored = true;
             self.has_stored(peer, place);
         }
+        self.settle_confirmed(peer, place);
         self.enqueue(peer, place);
+    }
+
+    /// Whether all that can confirm an instance have by now; has the others asked.
+    fn settle_confirmed(&mut self, peer: PeerId, place: Place) {
+        let required = self.registry.targets.keys();
+        let able: Vec<String> = required
+            .filter(|t| self.targets.confirms(t))
+            .cloned()
+            .collect();
+        let Some(instance) = self
+            .instance(peer, place)
+            .filter(|i| i.stored && !i.committed)
+        else {
+            return;
+        };
+        if !able.is_empty() && able.iter().all(|t| instance.confirmed.contains_key(t)) {
+            instance.committed = true;
+            return self.has_committed(peer, place);
+        }
+        self.wants_confirming((peer, place));
     }
 
     pub(super) fn instance(&mut self, peer: PeerId, place: Place) -> Option<&mut Instance> {
@@ -231,6 +259,10 @@ fn take_step(instance: &mut Instance, hand_off: &HandOff) {
             instance.handed.insert(target, *proof);
             instance.sending = None;
         }
+        Step::Committed(proof) => {
+            instance.handed.entry(target.clone()).or_insert(*proof);
+            instance.confirmed.insert(target, *proof);
+        }
         Step::Parked(reason) | Step::ParkedForADay(reason) => {
             instance.parked = Some((target, reason.clone()));
             instance.sending = None;
@@ -238,7 +270,9 @@ fn take_step(instance: &mut Instance, hand_off: &HandOff) {
         }
         Step::Retry => {
             instance.handed.remove(&target);
+            instance.confirmed.remove(&target);
             instance.stored &= target.is_empty();
+            instance.committed &= target.is_empty();
         }
         Step::Replace => {
             instance.replace.insert(target);
@@ -248,4 +282,16 @@ fn take_step(instance: &mut Instance, hand_off: &HandOff) {
     if clear {
         instance.parked = None;
     }
+}
+
+/// What a set of proofs is worth as a whole.
+fn weakest(proofs: &BTreeMap<String, Proof>) -> Option<Proof> {
+    let strength = |proof: &Proof| match proof {
+        Proof::Rebuilt => 0,
+        Proof::Status => 1,
+        Proof::Query => 2,
+        Proof::Commitment => 3,
+        Proof::ReadBack => 4,
+    };
+    proofs.values().copied().min_by_key(strength)
 }

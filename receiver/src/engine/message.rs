@@ -14,10 +14,12 @@ use karez_store::{Cursor, Error, Kind};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::confirm::{ConfirmJob, Confirmed};
 use super::job::{Job, Outcome, Report};
 use super::objects::{Claim, Standing};
 use crate::command::Command;
 use crate::handoff::Target;
+use crate::registry::Place;
 
 /// One message.
 pub(crate) enum Message {
@@ -45,6 +47,12 @@ pub(crate) enum Message {
     Report(Report, oneshot::Sender<Result<(), String>>),
     /// A worker is through with its job.
     Done(Report, Outcome),
+    /// A confirmer has nothing to do.
+    ConfirmerIdle(oneshot::Sender<ConfirmJob>),
+    /// A confirmer is through with a target's instances.
+    ConfirmerDone(String, Vec<((PeerId, Place), Confirmed)>),
+    /// What a target says of instances, unasked for the moment.
+    Confirmed(String, Vec<((PeerId, Place), Confirmed)>),
     /// Proves stored entries after this one.
     Verify(Option<Cursor>, oneshot::Sender<Proved>),
     /// The end: everything is made durable.

@@ -6,6 +6,7 @@
 mod audit;
 mod clinic;
 mod commands;
+mod confirm;
 mod evict;
 mod fetch;
 mod full;
@@ -43,6 +44,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub(crate) use clinic::{Clinic, Live};
+pub(crate) use confirm::{ConfirmJob, Confirmed};
 pub(crate) use instances::Instance;
 pub(crate) use job::{Job, JobTarget, News, Outcome};
 pub(crate) use message::{Express, Fetch, Fetched, Mailbox, Message, Opened};
@@ -51,10 +53,12 @@ pub(crate) use targets::Health;
 pub(crate) use trouble::{Trouble, Troubled};
 
 use crate::admit::Doors;
+use crate::handoff::Reports;
 use crate::keys::Keys;
 use crate::limits::{MESSAGES_A_TURN, VERIFY_STEP};
 use crate::registry::Registry;
 use crate::settings::Settings;
+use confirm::Confirming;
 use full::Full;
 use objects::Claims;
 use persist::Writing;
@@ -101,6 +105,9 @@ pub(crate) struct Engine {
     queue: Queue,
     claims: Claims,
     again: Again,
+    confirming: Confirming,
+    /// The port for commitment reports.
+    pub(crate) reports: Arc<Reports>,
     idle: Vec<(Express, oneshot::Sender<Job>)>,
     /// The store's own reading of itself.
     pub(crate) scrub: Scrub,
@@ -169,6 +176,7 @@ impl Engine {
         self.issue_receipts();
         self.make_durable();
         self.assign();
+        self.assign_confirming();
         self.tell_all();
     }
 
@@ -191,6 +199,9 @@ impl Engine {
             Message::Parked(item, answer) => {
                 let _ = answer.send(self.parked_job(&item));
             }
+            Message::ConfirmerIdle(job) => self.confirmer_idle(job),
+            Message::ConfirmerDone(name, answers) => self.confirmer_done(&name, answers),
+            Message::Confirmed(name, answers) => self.confirmed(&name, answers),
             Message::Idle(express, job) => self.idle.push((express, job)),
             Message::Fetch(fetch, answer) => {
                 let fetched = self.fetch(fetch);
@@ -241,6 +252,7 @@ impl Engine {
         let retries = self.queue.retry_at();
         let work = retries.into_iter().chain(self.targets.due_at());
         let work = work.chain(self.again_due_at()).chain(self.scrub_due_at());
+        let work = work.chain(self.confirm_due_at());
         let work = work.chain([self.evict_at]);
         let times = sinks.chain(receipts).chain(full).chain(doubts).chain(work);
         // A moment that has passed is dealt with in the next round, not in a spin.

@@ -17,6 +17,7 @@ use karez_quic::Admission;
 use karez_store::{Kind, Options, Recovery, Store};
 use tracing::{info, warn};
 
+use super::confirm::Confirming;
 use super::objects::Claims;
 use super::queue::Queue;
 use super::scrub::Scrub;
@@ -24,6 +25,7 @@ use super::targets::Targets;
 use super::{Clinic, Engine};
 use crate::admit::Doors;
 use crate::daemon::DAEMON;
+use crate::handoff::Reports;
 use crate::keys::Keys;
 use crate::limits::FULL_CHECK;
 use crate::registry::Registry;
@@ -40,6 +42,7 @@ impl Engine {
         settings: Settings,
         keys: Arc<Keys>,
         doors: Arc<Doors>,
+        reports: Arc<Reports>,
     ) -> Result<Self, Failure> {
         let (mut salt, mut process) = ([0; 16], [0; 8]);
         env.entropy(&mut salt);
@@ -75,6 +78,8 @@ impl Engine {
             queue: Queue::default(),
             claims: Claims::default(),
             again: BTreeMap::new(),
+            confirming: Confirming::default(),
+            reports,
             idle: Vec::new(),
             scrub: Scrub::new(now),
             rot_at: None,

@@ -84,7 +84,7 @@ impl Engine {
             .filter_map(|((peer, place), steps)| {
                 let step = steps.get(target)?;
                 let meant = study.is_none_or(|short| step.study.short() == short);
-                let stored = matches!(step.step, Step::Stored(_));
+                let stored = step.step.is_there();
                 (stored && meant && step.wall >= since).then_some((*peer, *place))
             });
         let (removed, given): (Vec<_>, Vec<(PeerId, Place)>) =

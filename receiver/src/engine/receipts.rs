@@ -24,6 +24,8 @@ pub(crate) struct Attested {
     verified: RunSet,
     /// By what the hand-off rests on.
     stored: BTreeMap<u8, RunSet>,
+    /// By what the target's confirmation rests on.
+    committed: BTreeMap<u8, RunSet>,
     /// Hashes of sealed records that were needed before.
     hashes: BTreeMap<u64, [u8; 32]>,
     /// When this process last stated anything.
@@ -36,6 +38,8 @@ pub(crate) enum Fresh {
     Verified,
     /// With the number of its proof.
     Stored(u8),
+    /// The same.
+    Committed(u8),
 }
 
 /// Instances that wait for their statement.
@@ -59,10 +63,12 @@ const PROOFS: [Proof; 5] = [
 ];
 
 impl Attested {
-    /// Whether these records count as verified, and as stored.
-    pub(super) fn standing(&self, records: &Range<u64>) -> (bool, bool) {
-        let stored = self.stored.values().any(|set| set.covers(records));
-        (self.verified.covers(records), stored)
+    /// Whether these records count as verified, as stored, and as committed.
+    pub(super) fn standing(&self, records: &Range<u64>) -> (bool, bool, bool) {
+        let any = |sets: &BTreeMap<u8, RunSet>| sets.values().any(|set| set.covers(records));
+        let committed = any(&self.committed);
+        let stored = committed || any(&self.stored);
+        (self.verified.covers(records), stored, committed)
     }
 
     /// What an earlier life has said.
@@ -70,8 +76,12 @@ impl Attested {
         match receipt.kind {
             ReceiptKind::Parked => {}
             ReceiptKind::Verified => self.verified.union(&named.set()),
-            ReceiptKind::Stored | ReceiptKind::Committed => {
+            ReceiptKind::Stored => {
                 let proof = self.stored.entry(number(receipt.proof)).or_default();
+                proof.union(&named.set());
+            }
+            ReceiptKind::Committed => {
+                let proof = self.committed.entry(number(receipt.proof)).or_default();
                 proof.union(&named.set());
             }
         }
@@ -81,6 +91,7 @@ impl Attested {
         match fresh {
             Fresh::Verified => &mut self.verified,
             Fresh::Stored(proof) => self.stored.entry(proof).or_default(),
+            Fresh::Committed(proof) => self.committed.entry(proof).or_default(),
         }
     }
 
@@ -105,6 +116,14 @@ impl Engine {
         let proof = self.instance(peer, place).map(|i| i.proof());
         if let Some(proof) = proof {
             self.freshen(peer, place, Fresh::Stored(number(proof)));
+        }
+    }
+
+    /// All targets that can confirm that they keep an instance have.
+    pub(super) fn has_committed(&mut self, peer: PeerId, place: Place) {
+        let proof = self.instance(peer, place).map(|i| i.confirmation());
+        if let Some(proof) = proof {
+            self.freshen(peer, place, Fresh::Committed(number(proof)));
         }
     }
 
@@ -230,6 +249,7 @@ impl Engine {
         let (kind, proof) = match fresh {
             Fresh::Verified => (ReceiptKind::Verified, Proof::Rebuilt),
             Fresh::Stored(proof) => (ReceiptKind::Stored, named(proof)),
+            Fresh::Committed(proof) => (ReceiptKind::Committed, named(proof)),
         };
         let all = attested.set(fresh).clone();
         let gone = self.clinics.get(&peer).and_then(|c| c.sink.gone(segment));
@@ -261,6 +281,8 @@ impl Engine {
             .stored
             .iter()
             .map(|(n, set)| (Fresh::Stored(*n), set));
+        let committed = attested.committed.iter();
+        let sets = sets.chain(committed.map(|(n, set)| (Fresh::Committed(*n), set)));
         let sets = sets.chain([(Fresh::Verified, &attested.verified)]);
         for (fresh, set) in sets {
             let [kept, lost] = apart(set, gone);

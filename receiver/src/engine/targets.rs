@@ -65,6 +65,11 @@ impl Targets {
         open.then(|| at.target.clone())
     }
 
+    /// Whether a target can confirm that it keeps what it has stored.
+    pub(super) fn confirms(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|at| at.target.confirms())
+    }
+
     /// When the pause of the next one that did not take anything is over.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let pauses = self.0.values().filter(|at| !at.noticed);
@@ -122,7 +127,7 @@ impl Engine {
             let before = old.remove(name).filter(|at| at.url == entry.url);
             let mut at = before.unwrap_or_else(|| At {
                 url: entry.url.clone(),
-                target: address.open(self.env.clone()),
+                target: address.open(self.env.clone(), &self.reports),
                 health: Health::Up,
                 noticed: false,
                 record: Record::default(),

@@ -1,5 +1,6 @@
-//! How an administrator names a target: `folder:PATH`, `dicom://CALLED_AET@HOST:PORT`, or either
-//! behind `NAME=`.
+//! How an administrator names a target: `folder:PATH`, `dicom://CALLED_AET@HOST:PORT`,
+//! `stow+https://HOST:PORT/PATH`, the last two together with a space between for one PACS with two
+//! doors, or any of these behind `NAME=`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,8 +9,11 @@ use std::sync::Arc;
 
 use karez_host::Env;
 
+use super::doors::Doors;
 use super::pacs::Pacs;
-use super::{Folder, Peer, PeerError, Target};
+use super::reports::Reports;
+use super::web::Web;
+use super::{Folder, Peer, PeerError, Service, ServiceError, Target};
 use crate::limits::NAME_MAX;
 
 /// Where and how to hand off.
@@ -19,6 +23,10 @@ pub enum Address {
     Folder(PathBuf),
     /// A PACS.
     Dicom(Peer),
+    /// A DICOMweb service.
+    Web(Service),
+    /// A PACS with two doors.
+    Doors(Peer, Service),
 }
 
 /// Why a text names no target.
@@ -26,8 +34,8 @@ pub enum Address {
 pub enum AddressError {
     /// Another scheme.
     #[error(
-        "`{0}` is no target that this version knows; write folder:PATH or \
-         dicom://CALLED_AET@HOST:PORT"
+        "`{0}` is no target that this version knows; write folder:PATH, \
+         dicom://CALLED_AET@HOST:PORT, stow+http://HOST:PORT/PATH or stow+https://HOST:PORT/PATH"
     )]
     Scheme(String),
     /// A path that depends on where the program was started.
@@ -36,6 +44,14 @@ pub enum AddressError {
     /// No PACS's address.
     #[error("{0}")]
     Peer(#[from] PeerError),
+    /// No DICOMweb service's address.
+    #[error("{0}")]
+    Service(#[from] ServiceError),
+    /// Two addresses that are not the two doors of a PACS.
+    #[error(
+        "a second address is that of the same PACS's DICOMweb service: dicom://... --also stow+..."
+    )]
+    Also,
     /// A title for something that has none.
     #[error("only a PACS (dicom://...) is told an AE title of ours")]
     NoTitle,
@@ -49,10 +65,15 @@ pub enum AddressError {
 impl Address {
     /// The target itself.
     #[must_use]
-    pub fn open(&self, env: Arc<dyn Env>) -> Arc<dyn Target> {
+    pub(crate) fn open(&self, env: Arc<dyn Env>, reports: &Arc<Reports>) -> Arc<dyn Target> {
         match self {
             Self::Folder(path) => Arc::new(Folder::new(env, path.clone())),
-            Self::Dicom(peer) => Arc::new(Pacs::new(env, peer.clone())),
+            Self::Dicom(peer) => Arc::new(Pacs::new(env, peer.clone(), reports.clone())),
+            Self::Web(service) => Arc::new(Web::new(env, service.clone())),
+            Self::Doors(peer, service) => {
+                let dimse = Pacs::new(env.clone(), peer.clone(), reports.clone());
+                Arc::new(Doors::new(dimse, Web::new(env, service.clone())))
+            }
         }
     }
 
@@ -63,7 +84,19 @@ impl Address {
     pub fn calling(self, title: &str) -> Result<Self, AddressError> {
         match self {
             Self::Dicom(peer) => Ok(Self::Dicom(peer.calling(title)?)),
-            Self::Folder(_) => Err(AddressError::NoTitle),
+            Self::Doors(peer, service) => Ok(Self::Doors(peer.calling(title)?, service)),
+            Self::Folder(_) | Self::Web(_) => Err(AddressError::NoTitle),
+        }
+    }
+
+    /// The same with a second door.
+    ///
+    /// # Errors
+    /// The two are not the two doors of a PACS.
+    pub fn also(self, other: Self) -> Result<Self, AddressError> {
+        match (self, other) {
+            (Self::Dicom(peer), Self::Web(service)) => Ok(Self::Doors(peer, service)),
+            _ => Err(AddressError::Also),
         }
     }
 
@@ -72,6 +105,8 @@ impl Address {
     pub fn risk(&self) -> Option<&'static str> {
         match self {
             Self::Dicom(peer) => peer.risk(),
+            Self::Web(service) => service.risk(),
+            Self::Doors(peer, service) => peer.risk().or_else(|| service.risk()),
             Self::Folder(_) => None,
         }
     }
@@ -79,7 +114,8 @@ impl Address {
     const fn scheme(&self) -> &'static str {
         match self {
             Self::Folder(_) => "folder",
-            Self::Dicom(_) => "dicom",
+            Self::Dicom(_) | Self::Doors(..) => "dicom",
+            Self::Web(_) => "stow",
         }
     }
 
@@ -102,6 +138,15 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        if let Some((first, second)) = text.split_once(" stow+") {
+            let first: Self = first.parse()?;
+            return first.also(format!("stow+{second}").parse()?);
+        }
+        for (scheme, secure) in [("stow+http://", false), ("stow+https://", true)] {
+            if let Some(service) = text.strip_prefix(scheme) {
+                return Ok(Self::Web(Service::read(service, secure)?));
+            }
+        }
         if let Some(peer) = text.strip_prefix("dicom://") {
             return Ok(Self::Dicom(Peer::read(peer)?));
         }
@@ -122,6 +167,8 @@ impl fmt::Display for Address {
         match self {
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
             Self::Dicom(peer) => peer.fmt(f),
+            Self::Web(service) => service.fmt(f),
+            Self::Doors(peer, service) => write!(f, "{peer} {service}"),
         }
     }
 }
@@ -166,6 +213,20 @@ mod tests {
         assert_eq!(Address::with_name("a=dicom://P@h:1").unwrap().0, "a");
         let folder = Address::Folder("/pacs".into());
         assert_eq!(folder.calling("ME"), Err(AddressError::NoTitle));
+    }
+
+    #[test]
+    fn two_doors_of_a_pacs_read_back_as_they_are_shown() {
+        let text = "dicom://PACS@host:104 stow+http://host:8042/dicom-web";
+        let doors: Address = text.parse().unwrap();
+        assert!(matches!(doors, Address::Doors(..)));
+        assert_eq!(doors.to_string(), text);
+        for text in [
+            "folder:/a stow+http://host:8042/dicom-web",
+            "stow+http://a/b stow+http://host:8042/dicom-web",
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(AddressError::Also));
+        }
     }
 
     #[test]

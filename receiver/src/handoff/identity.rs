@@ -7,6 +7,9 @@ use karez_imaging::plan;
 use karez_protocol::id::Fingerprint;
 
 use super::Item;
+use crate::engine::Job;
+use crate::limits::FIRST_BYTES;
+use crate::rebuild::{Rebuild, RebuildError, Segments};
 
 /// An instance as DICOM names it, and where its data set begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +77,26 @@ impl Identity {
     }
 }
 
+/// What DICOM calls an instance, by its first bytes.
+pub(super) async fn first(
+    segments: &mut Segments,
+    job: &Job,
+) -> Result<Result<Identity, NoIdentity>, RebuildError> {
+    let records = job.place.first..job.end;
+    let mut rebuild = Rebuild::begin(segments, job.place.segment, records).await?;
+    let mut first = Vec::new();
+    loop {
+        let identity = Identity::read(&first);
+        if identity.as_ref().is_ok_and(Identity::has_series) || first.len() >= FIRST_BYTES {
+            return Ok(identity);
+        }
+        match rebuild.next().await? {
+            Some(piece) => first.extend_from_slice(&piece),
+            None => return Ok(identity),
+        }
+    }
+}
+
 /// What counts of an instance at a PACS: its data set, and how that is written (FIELD T1).
 pub(crate) struct Content(Option<Counting>);
 
@@ -86,13 +109,18 @@ struct Counting {
 impl Content {
     /// That of an item, whose bytes follow; nothing when DICOM has no name for it.
     pub(super) fn of(item: &Item) -> Self {
-        Self(item.identity.as_ref().ok().map(|identity| {
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(identity.transfer_syntax.as_str().as_bytes());
-            hasher.update(&[0]);
-            let head = identity.data_set;
-            Counting { head, hasher }
-        }))
+        match &item.identity {
+            Ok(identity) => Self::behind(&identity.transfer_syntax, identity.data_set),
+            Err(_) => Self(None),
+        }
+    }
+
+    /// That of a file whose data set is written in this syntax and begins there.
+    pub(super) fn behind(syntax: &Uid, head: u64) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(syntax.as_str().as_bytes());
+        hasher.update(&[0]);
+        Self(Some(Counting { head, hasher }))
     }
 
     /// The next bytes.
@@ -184,6 +212,7 @@ mod tests {
                 length: bytes.len() as u64,
                 identity: Identity::read(bytes),
                 other_given: false,
+                content: None,
                 released: false,
                 alone: false,
                 in_doubt: false,

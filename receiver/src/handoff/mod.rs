@@ -2,23 +2,36 @@
 //! says on what its word rests.
 
 mod address;
+mod confirmer;
+mod doors;
 mod export;
 mod folder;
 mod identity;
 mod pacs;
+mod reports;
+mod web;
 mod worker;
 
+use karez_dimse::Uid;
 use karez_host::env::BoxFuture;
-use karez_protocol::id::{Fingerprint, StudyId};
+use karez_protocol::id::{Fingerprint, PeerId, StudyId};
 use karez_protocol::manifest::Proof;
 
 pub(crate) use address::is_name;
 pub use address::{Address, AddressError};
+pub(crate) use confirmer::Confirmer;
 pub(crate) use export::export;
 pub(crate) use folder::Folder;
 pub use identity::{Identity, NoIdentity};
 pub use pacs::{Peer, PeerError};
+pub(crate) use reports::{Port, Reports, listen};
+pub use web::{Service, ServiceError};
 pub(crate) use worker::Worker;
+
+use crate::registry::Place;
+
+/// A clinic's instance.
+type Whose = (PeerId, Place);
 
 /// What a target is told of an instance. Its `Debug` shows no patient data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +42,8 @@ pub struct Item {
     pub study: StudyId,
     /// BLAKE3 of the instance.
     pub fingerprint: Fingerprint,
+    /// BLAKE3 of what counts of it, where it is to be compared with what a target gives out.
+    pub content: Option<Fingerprint>,
     /// Its length in bytes.
     pub length: u64,
     /// What DICOM calls it, for targets that keep by UID.
@@ -52,8 +67,30 @@ pub enum Look {
     Same(Proof),
     /// Other bytes in its place.
     Other(String),
+    /// These versions in its place.
+    Holds(Vec<Seen>),
     /// Something in its place that cannot be read back: why it must not be sent.
     There(String),
+}
+
+/// What was read back from a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// BLAKE3 of the whole instance.
+    pub whole: Fingerprint,
+    /// BLAKE3 of what counts of it, when it is a DICOM file.
+    pub content: Option<Fingerprint>,
+}
+
+/// Whether a target keeps an instance that it has stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does; on what that rests.
+    Kept(Proof),
+    /// It was asked by storage commitment; its report comes later.
+    Asked,
+    /// It does not say so: why.
+    NotKept(String),
 }
 
 /// Why a target did not do it. Texts for people, without patient data.
@@ -98,6 +135,27 @@ pub trait Target: Send + Sync + 'static {
 
     /// What it can do, one line each.
     fn test(&self) -> BoxFuture<'_, Vec<Ability>>;
+
+    /// Whether it can confirm later that it keeps what it has stored.
+    fn confirms(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Target::confirm`] compares what it gives out, so that the items need their content.
+    fn reads_back(&self) -> bool {
+        false
+    }
+
+    /// Asks whether it keeps what it has stored: one verdict for each item. A request for storage
+    /// commitment goes by the name of `transaction`.
+    fn confirm<'a>(
+        &'a self,
+        items: &'a [Item],
+        _transaction: &'a Uid,
+    ) -> BoxFuture<'a, Vec<Verdict>> {
+        let why = "it cannot be asked";
+        Box::pin(async move { vec![Verdict::NotKept(why.into()); items.len()] })
+    }
 
     /// Whether it knows instances by their UIDs, so that two versions of one collide.
     fn keeps_by_uid(&self) -> bool {

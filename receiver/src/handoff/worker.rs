@@ -8,13 +8,16 @@ use karez_protocol::manifest::Proof;
 use karez_protocol::seal::HubKeys;
 use tracing::{debug, warn};
 
-use super::identity::Content;
+use super::identity::{Content, first};
 use super::{Delivery, Identity, Item, Look, NoIdentity, TargetError};
 use crate::engine::{
     Claim, Express, Job, JobTarget, Mailbox, Message, News, Outcome, Standing, Trouble,
 };
-use crate::limits::FIRST_BYTES;
 use crate::rebuild::{Reader, Rebuild, RebuildError, Segments, prove};
+
+/// It was read back.
+const OTHER: &str = "the PACS has other bytes under this UID: leave them there (discard this one), or \
+     delete them at the PACS and then release this one";
 
 /// One line of work.
 pub(crate) struct Worker {
@@ -120,20 +123,7 @@ impl Worker {
         if let Some(bytes) = kept {
             return Ok(Identity::read(bytes));
         }
-        let records = job.place.first..job.end;
-        let rebuild = Rebuild::begin(&mut self.segments, job.place.segment, records).await;
-        let mut rebuild = rebuild.map_err(Stop::Rebuild)?;
-        let mut first = Vec::new();
-        loop {
-            let identity = Identity::read(&first);
-            if identity.as_ref().is_ok_and(Identity::has_series) || first.len() >= FIRST_BYTES {
-                return Ok(identity);
-            }
-            match rebuild.next().await.map_err(Stop::Rebuild)? {
-                Some(piece) => first.extend_from_slice(&piece),
-                None => return Ok(identity),
-            }
-        }
+        first(&mut self.segments, job).await.map_err(Stop::Rebuild)
     }
 
     async fn hand_off(
@@ -146,6 +136,7 @@ impl Worker {
         let standing = self.standing(job, to, &item, kept).await?;
         item.other_given = matches!(standing, Standing::Other(_));
         let look = to.target.look(&item).await.map_err(Stop::Target)?;
+        let look = self.compared(job, &item, look, kept).await?;
         if matches!(look, Look::There(_) | Look::Same(_)) {
             let (place, ours) = (job.place.short(), standing == Standing::Ours);
             debug!(place, target = to.name, ours, "the target has it already");
@@ -158,7 +149,7 @@ impl Worker {
             Look::Other(what) if !to.replace => {
                 return Err(Stop::Target(TargetError::Refused(what)));
             }
-            Look::Other(_) | Look::Absent => {}
+            Look::Other(_) | Look::Absent | Look::Holds(_) => {}
         }
         if self.report(job, News::Sending(to.name.clone())).await != Outcome::Through {
             return Err(Stop::Engine);
@@ -180,6 +171,37 @@ impl Worker {
                 }
             }
             other => other,
+        }
+    }
+
+    /// Compares what was read back with the instance: its bytes, or else what counts of them.
+    async fn compared(
+        &mut self,
+        job: &Job,
+        item: &Item,
+        look: Look,
+        kept: Option<&[u8]>,
+    ) -> Result<Look, Stop> {
+        let Look::Holds(seen) = look else {
+            return Ok(look);
+        };
+        let same = Look::Same(Proof::ReadBack);
+        if seen.iter().any(|seen| seen.whole == job.fingerprint) {
+            return Ok(same);
+        }
+        let mut content = Content::of(item);
+        match kept {
+            Some(bytes) => content.take(bytes),
+            None => self.read(job, &mut content).await?,
+        }
+        let ours = content.finish();
+        match seen
+            .iter()
+            .any(|seen| seen.content.is_some() && seen.content == ours)
+        {
+            true => Ok(same),
+            // Releasing it helps only when they are gone: a PACS keeps the first and says success.
+            false => Ok(Look::There(OTHER.into())),
         }
     }
 
@@ -339,6 +361,7 @@ fn item(job: &Job, to: &JobTarget, identity: &Result<Identity, NoIdentity>) -> I
         clinic: job.clinic_name.clone(),
         study: job.study,
         fingerprint: job.fingerprint,
+        content: None,
         length: job.length,
         identity: identity.clone(),
         other_given: false,

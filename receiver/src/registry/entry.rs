@@ -153,6 +153,16 @@ pub(crate) enum Step {
     Discarded(String),
     /// It needs a person, for this reason, or time: it is tried again the next day.
     ParkedForADay(String),
+    /// It is there, and the target has confirmed that it keeps it.
+    Committed(Proof),
+}
+
+impl Step {
+    /// Whether the target has it.
+    #[must_use]
+    pub(crate) const fn is_there(&self) -> bool {
+        matches!(self, Self::Stored(_) | Self::Committed(_))
+    }
 }
 
 impl Entry {

@@ -20,6 +20,7 @@ struct Count {
     received: u64,
     verified: u64,
     stored: u64,
+    committed: u64,
     parked: u64,
     discarded: u64,
     /// Announced, not whole, and lost at source.
@@ -51,7 +52,7 @@ impl Engine {
         let class = clinic.sink.class(study).unwrap_or_default();
         let targets = self.registry.targets.keys();
         let handoff: Vec<Value> = targets
-            .map(|name| self.hand_off_state(clinic, study, name))
+            .map(|name| self.hand_off_state((peer, clinic), study, name))
             .collect();
         json!({
             "clinic": clinic.name,
@@ -62,7 +63,7 @@ impl Engine {
             "received": count.received,
             "verified": count.verified,
             "stored": count.stored,
-            "committed": 0,
+            "committed": count.committed,
             "parked": count.parked,
             "discarded": count.discarded,
             "lost_at_source": count.lost,
@@ -70,7 +71,12 @@ impl Engine {
         })
     }
 
-    fn hand_off_state(&self, clinic: &Clinic, study: StudyId, target: &str) -> Value {
+    fn hand_off_state(
+        &self,
+        (peer, clinic): (PeerId, &Clinic),
+        study: StudyId,
+        target: &str,
+    ) -> Value {
         let of_study = || clinic.instances.values().filter(|i| i.study == study);
         let parked = |i: &&Instance| {
             let here = |p: &(String, String)| p.0 == target || p.0.is_empty();
@@ -94,13 +100,29 @@ impl Engine {
             let why = trouble.or_else(|| of_study().find_map(settles));
             ("waiting", why.unwrap_or_else(|| self.why_waiting(target)))
         } else if of_study().any(|i| i.stored || i.handed.contains_key(target)) {
-            ("stored", String::new())
+            (
+                "stored",
+                self.why_not_committed((peer, clinic), study, target),
+            )
         } else if let Some(reason) = of_study().find_map(|i| i.discarded.as_ref()) {
             ("discarded", format!("given up here: {reason}"))
         } else {
             ("waiting", "nothing is here whole yet".to_owned())
         };
         json!({ "target": target, "state": state, "reason": reason })
+    }
+
+    /// What a target says instead of confirming what it has stored of a study.
+    fn why_not_committed(
+        &self,
+        (peer, clinic): (PeerId, &Clinic),
+        study: StudyId,
+        target: &str,
+    ) -> String {
+        let of_study = clinic.instances.iter().filter(|(_, i)| i.study == study);
+        let mut open = of_study.filter(|(_, i)| !i.committed && i.handed.contains_key(target));
+        let why = open.find_map(|(place, _)| self.not_confirmed(target, (peer, *place)));
+        why.unwrap_or_default().to_owned()
     }
 
     fn why_waiting(&self, target: &str) -> String {
@@ -166,6 +188,7 @@ fn counts(clinic: &Clinic) -> BTreeMap<StudyId, Count> {
         let count = counts.entry(instance.study).or_default();
         count.verified += u64::from(instance.verified);
         count.stored += u64::from(instance.stored);
+        count.committed += u64::from(instance.committed);
         count.parked += u64::from(instance.parked.is_some());
         count.discarded += u64::from(instance.discarded.is_some());
     }

@@ -12,6 +12,7 @@ mod dcmqrscp;
 #[allow(dead_code, unreachable_pub, reason = "each test crate uses its part")]
 mod made;
 mod storescp;
+mod tls;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};

@@ -7,9 +7,11 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+mod commitment;
 mod faults;
 mod once;
 mod plain;
+mod stow;
 #[path = "../support/mod.rs"]
 mod support;
 mod traps;

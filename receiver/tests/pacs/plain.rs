@@ -140,7 +140,7 @@ async fn a_target_is_tested_line_by_line_with_the_fix() {
     };
     let lines = test().await;
     let names: Vec<&str> = lines.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["tcp", "contexts", "echo", "find"]);
+    assert_eq!(names, ["tcp", "contexts", "echo", "find", "commitment"]);
     assert!(lines.iter().all(|(_, fix)| fix.is_empty()), "{lines:?}");
     chain.behave(|pacs| pacs.mute = true);
     let lines = test().await;

@@ -14,6 +14,7 @@ pub mod world;
 
 pub mod made;
 pub mod reach;
+pub mod web;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

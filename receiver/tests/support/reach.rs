@@ -13,11 +13,18 @@ use karez_store::Disk;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::web::Web;
 use super::world::TestEnv;
 
 /// Who answers at which `HOST:PORT`; clones are the same.
 #[derive(Clone, Default)]
-pub struct Reach(Arc<Mutex<BTreeMap<String, Pacs>>>);
+pub struct Reach(Arc<Mutex<BTreeMap<String, Archive>>>);
+
+#[derive(Clone)]
+enum Archive {
+    Dicom(Pacs),
+    Web(Web),
+}
 
 struct Reaching {
     env: Arc<TestEnv>,
@@ -27,7 +34,14 @@ struct Reaching {
 impl Reach {
     /// From now on this archive answers there.
     pub fn put(&self, at: &str, pacs: &Pacs) {
-        self.0.lock().unwrap().insert(at.to_owned(), pacs.clone());
+        let archive = Archive::Dicom(pacs.clone());
+        self.0.lock().unwrap().insert(at.to_owned(), archive);
+    }
+
+    /// From now on this DICOMweb service answers there.
+    pub fn put_web(&self, at: &str, web: &Web) {
+        let archive = Archive::Web(web.clone());
+        self.0.lock().unwrap().insert(at.to_owned(), archive);
     }
 
     pub fn env(&self, env: &Arc<TestEnv>) -> Arc<dyn Env> {
@@ -72,10 +86,13 @@ impl Env for Reaching {
     }
 
     fn connect_stream(&self, to: &str) -> BoxFuture<'static, io::Result<BoxStream>> {
-        let pacs = self.reach.0.lock().unwrap().get(to).cloned();
+        let archive = self.reach.0.lock().unwrap().get(to).cloned();
         Box::pin(async move {
-            let pacs = pacs.ok_or(io::ErrorKind::HostUnreachable)?;
-            Ok(Box::new(pacs.connect()?) as BoxStream)
+            let stream = match archive.ok_or(io::ErrorKind::HostUnreachable)? {
+                Archive::Dicom(pacs) => pacs.connect()?,
+                Archive::Web(web) => web.connect()?,
+            };
+            Ok(Box::new(stream) as BoxStream)
         })
     }
 

@@ -97,6 +97,8 @@ async fn requests(
         match association.next().await? {
             Request::Store(store) => instance::take(door, store, caller, given.clone()).await?,
             Request::Find(find) => find.finish(Status::UNRECOGNIZED_OPERATION).await?,
+            Request::Commit(heard) => heard.answer(Status::UNRECOGNIZED_OPERATION).await?,
+            Request::Report(heard) => heard.answer(Status::UNRECOGNIZED_OPERATION).await?,
             Request::Echo | Request::Refused(..) => {}
             Request::Released => return Ok(()),
         }

@@ -11,13 +11,13 @@ mod quote;
 mod settings;
 mod titles;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use karez_dimse::scp::Config;
-use karez_host::Env;
-use karez_host::env::BoxListener;
+use karez_host::env::{BoxListener, BoxStream};
+use karez_host::{Env, tls};
 use tokio::task::JoinSet;
 
 pub use settings::Dicom;
@@ -35,6 +35,7 @@ struct Door {
     titles: Titles,
     config: Config,
     most: usize,
+    tls: Option<tls::Files>,
     env: Arc<dyn Env>,
 }
 
@@ -47,6 +48,7 @@ pub(crate) async fn run(env: Arc<dyn Env>, dicom: Dicom, handle: Handle, scanner
         titles: Titles::new(&dicom.ae_title),
         config: dicom.config(),
         most: dicom.associations as usize,
+        tls: dicom.tls(),
         handle,
         scanners,
         env,
@@ -71,7 +73,7 @@ async fn listen(door: &Arc<Door>, mut listener: BoxListener, at: SocketAddr) {
                 Ok(_) if running.len() >= door.most + ASSOCIATIONS_TURNED_AWAY => {}
                 Ok((stream, from)) => {
                     let crowded = running.len() >= door.most;
-                    running.spawn(association::serve(door.clone(), stream, from.ip(), crowded));
+                    running.spawn(open(door.clone(), stream, from.ip(), crowded));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -84,6 +86,18 @@ async fn listen(door: &Arc<Door>, mut listener: BoxListener, at: SocketAddr) {
             },
             Some(_) = running.join_next() => {}
         }
+    }
+}
+
+/// Secures a connection where that is wanted, and serves it.
+async fn open(door: Arc<Door>, stream: BoxStream, from: IpAddr, crowded: bool) {
+    let stream = match &door.tls {
+        None => Ok(stream),
+        Some(files) => tls::accept_within(&door.env, files, stream).await,
+    };
+    match stream {
+        Ok(stream) => association::serve(door, stream, from, crowded).await,
+        Err(error) => tracing::warn!(%error, %from, "a scanner's connection was not taken"),
     }
 }
 

@@ -1,10 +1,12 @@
 //! `[dicom]`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use karez_dimse::scp::Config;
 use karez_dimse::{AeTitle, Timeouts, limits};
 use karez_host::config::Unfit;
+use karez_host::tls;
 use karez_host::units::Period;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,12 @@ pub struct Dicom {
     pub allow: Vec<String>,
     /// Whether everybody may send.
     pub allow_any: bool,
+    /// The certificate with which the port speaks TLS, and only that; empty: it does not.
+    pub tls_cert: PathBuf,
+    /// Its key.
+    pub tls_key: PathBuf,
+    /// The authorities from which a scanner's certificate must come; empty: scanners show none.
+    pub tls_ca: PathBuf,
     /// Associations at once.
     pub associations: u32,
     /// For the whole of connecting and negotiating, and for a release.
@@ -42,6 +50,9 @@ impl Default for Dicom {
             ae_title: "KAREZ".to_owned(),
             allow: Vec::new(),
             allow_any: false,
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            tls_ca: PathBuf::new(),
             associations: 16,
             timeout_associate: period(timeouts.associate),
             timeout_idle: period(timeouts.idle),
@@ -90,6 +101,11 @@ impl Dicom {
     /// Where to listen, if anywhere.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.listen.parse().ok()
+    }
+
+    /// The certificates, if the port speaks TLS.
+    pub(crate) fn tls(&self) -> Option<tls::Files> {
+        tls::Files::of_server(&self.tls_cert, &self.tls_key, &self.tls_ca)
     }
 
     pub(super) fn config(&self) -> Config {

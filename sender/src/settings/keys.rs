@@ -133,6 +133,19 @@ pub(super) const KEYS: &[Key] = &[
         "Whether every scanner that reaches the port may send.",
     ),
     Key::new(
+        "dicom.tls_cert",
+        "\"\"",
+        "A PEM file with the certificate, its chain behind it, by which the port speaks TLS, and then \
+         nothing else. Empty: it does not.",
+    ),
+    Key::new("dicom.tls_key", "\"\"", "A PEM file with its key."),
+    Key::new(
+        "dicom.tls_ca",
+        "\"\"",
+        "A PEM file with the authorities from which a scanner's certificate must come. Empty: scanners \
+         show none.",
+    ),
+    Key::new(
         "dicom.associations",
         "16",
         "Associations at once, 1 to 256; more are asked to come later.",

@@ -100,6 +100,7 @@ impl Scanner {
             calling: AeTitle::new(self.title).unwrap(),
             called: AeTitle::new(self.calls).unwrap(),
             contexts,
+            reports: false,
             timeouts: Timeouts::default(),
         }
     }

@@ -105,6 +105,7 @@ fn request() -> Request {
         calling: AeTitle::new("HUB").unwrap(),
         called: AeTitle::new("PACS").unwrap(),
         contexts,
+        reports: false,
         timeouts: Timeouts::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! What a requestor proposes, and what became of it.
 
 use crate::error::{ContextRefusal, Error};
-use crate::uid::{IMPLICIT_LE, STUDY_ROOT_FIND, VERIFICATION};
+use crate::uid::{IMPLICIT_LE, STORAGE_COMMITMENT, STUDY_ROOT_FIND, VERIFICATION};
 use crate::ul::{self, AssociationAC, PresentationContextProposed};
 use crate::{Uid, limits};
 
@@ -57,6 +57,14 @@ impl Contexts {
     /// As [`Contexts::add`].
     pub fn add_find(&mut self) -> Result<(), Error> {
         self.add(&Uid::new(STUDY_ROOT_FIND), &Uid::new(IMPLICIT_LE))
+    }
+
+    /// Adds what [`super::Association::commit`] needs.
+    ///
+    /// # Errors
+    /// As [`Contexts::add`].
+    pub fn add_commitment(&mut self) -> Result<(), Error> {
+        self.add(&Uid::new(STORAGE_COMMITMENT), &Uid::new(IMPLICIT_LE))
     }
 
     /// How many there are.

@@ -19,6 +19,7 @@ pub fn request(pairs: &[(&str, &str)]) -> Request {
         calling: AeTitle::new("HUB").unwrap(),
         called: AeTitle::new("PACS").unwrap(),
         contexts,
+        reports: false,
         timeouts: Timeouts::default(),
     }
 }

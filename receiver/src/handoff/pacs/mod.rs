@@ -2,6 +2,7 @@
 //! by C-STORE, each in its own transfer syntax.
 
 mod ask;
+mod commit;
 mod delivery;
 mod peer;
 mod pool;
@@ -10,13 +11,14 @@ mod words;
 
 use std::sync::Arc;
 
+use karez_dimse::Uid;
 use karez_dimse::uid::DEFLATED_LE;
 use karez_host::Env;
 use karez_host::env::BoxFuture;
 
 pub use peer::{Peer, PeerError};
 
-use super::{Ability, Delivery, Identity, Item, Look, Target, TargetError};
+use super::{Ability, Delivery, Identity, Item, Look, Port, Reports, Target, TargetError, Verdict};
 use ask::Asked;
 use pool::{Pool, Want};
 
@@ -24,15 +26,17 @@ use pool::{Pool, Want};
 pub(crate) struct Pacs {
     pool: Arc<Pool>,
     asked: Arc<Asked>,
+    reports: Arc<Reports>,
 }
 
 impl Pacs {
     /// The PACS at `peer`.
     #[must_use]
-    pub(crate) fn new(env: Arc<dyn Env>, peer: Peer) -> Self {
+    pub(crate) fn new(env: Arc<dyn Env>, peer: Peer, reports: Arc<Reports>) -> Self {
         Self {
             pool: Arc::new(Pool::new(env, peer)),
             asked: Arc::default(),
+            reports,
         }
     }
 }
@@ -64,7 +68,23 @@ impl Target for Pacs {
     }
 
     fn test(&self) -> BoxFuture<'_, Vec<Ability>> {
-        Box::pin(test::test(&self.pool))
+        Box::pin(test::test(&self.pool, self.reports.port()))
+    }
+
+    fn confirms(&self) -> bool {
+        let peer = self.pool.peer();
+        peer.find || (peer.commitment && self.reports.port() != Port::Off)
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        items: &'a [Item],
+        transaction: &'a Uid,
+    ) -> BoxFuture<'a, Vec<Verdict>> {
+        let port = self.reports.port();
+        Box::pin(async move {
+            commit::confirm(&self.pool, &self.asked, items, transaction, &port).await
+        })
     }
 
     fn keeps_by_uid(&self) -> bool {

@@ -1,9 +1,12 @@
 //! Where a PACS is and what the two call each other:
-//! `dicom://CALLED_AET@HOST:PORT[?calling=AET&find=no&versions=all]`.
+//! `dicom://CALLED_AET@HOST:PORT[?calling=AET&commitment=no&find=no&versions=all&tls=yes&ca=FILE&cert=FILE&key=FILE]`.
 
 use std::fmt;
 
 use karez_dimse::AeTitle;
+use karez_host::tls;
+
+use crate::handoff::web::{file, named, own};
 
 /// What we call ourselves unless an administrator says otherwise.
 const CALLING: &str = "KAREZ";
@@ -19,9 +22,13 @@ pub struct Peer {
     pub at: String,
     /// Whether it can be asked what it has (C-FIND).
     pub find: bool,
+    /// Whether it is asked for storage commitment, where it does that.
+    pub commitment: bool,
     /// Whether it keeps all versions of one UID, as a router or a folder of files does. One that
     /// can be asked is not believed to.
     pub all_versions: bool,
+    /// The certificates when it is reached by TLS.
+    pub tls: Option<tls::Files>,
 }
 
 /// Why a text is no PACS's address.
@@ -35,7 +42,9 @@ pub enum PeerError {
     Title(String),
     /// An option that is not known.
     #[error(
-        "`{0}` is not known; a PACS's address takes calling=AET, find=no, and with that versions=all"
+        "`{0}` is not known; a PACS's address takes calling=AET, commitment=no, find=no \
+         and with that versions=all, tls=yes and with that ca=FILE and cert=FILE&key=FILE, each by its \
+         whole path"
     )]
     Option(String),
 }
@@ -60,15 +69,33 @@ impl Peer {
             calling: title(CALLING)?,
             at: at.to_owned(),
             find: true,
+            commitment: true,
             all_versions: false,
+            tls: None,
         };
+        let mut files = tls::Files::default();
+        let (mut certificate, mut key) = (None, None);
         for option in options.split('&').filter(|option| !option.is_empty()) {
+            let unknown = || PeerError::Option(option.to_owned());
             match option.split_once('=') {
+                Some(("tls", "yes")) => peer.tls = Some(tls::Files::default()),
+                Some(("ca", path)) => files.authorities = Some(file(path).ok_or_else(unknown)?),
+                Some(("cert", path)) => certificate = Some(file(path).ok_or_else(unknown)?),
+                Some(("key", path)) => key = Some(file(path).ok_or_else(unknown)?),
                 Some(("calling", text)) => peer.calling = title(text)?,
+                Some(("commitment", "no")) => peer.commitment = false,
                 Some(("find", "no")) => peer.find = false,
                 Some(("versions", "all")) => peer.all_versions = true,
-                _ => return Err(PeerError::Option(option.to_owned())),
+                _ => return Err(unknown()),
             }
+        }
+        files.own = own(certificate, key).ok_or(PeerError::Option("cert without key".into()))?;
+        match &mut peer.tls {
+            Some(tls) => *tls = files,
+            None if files != tls::Files::default() => {
+                return Err(PeerError::Option("a certificate without tls=yes".into()));
+            }
+            None => {}
         }
         match peer.find && peer.all_versions {
             true => Err(PeerError::Option("versions=all".into())),
@@ -98,18 +125,21 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "dicom://{}@{}", Escaped(&self.called), self.at)?;
-        let mut mark = '?';
+        let mut options = Vec::new();
         if self.calling.as_str() != CALLING {
-            write!(f, "{mark}calling={}", Escaped(&self.calling))?;
-            mark = '&';
+            options.push(format!("calling={}", Escaped(&self.calling)));
         }
-        if !self.find {
-            write!(f, "{mark}find=no")?;
+        options.extend((!self.commitment).then(|| "commitment=no".to_owned()));
+        options.extend((!self.find).then(|| "find=no".to_owned()));
+        options.extend(self.all_versions.then(|| "versions=all".to_owned()));
+        if let Some(files) = &self.tls {
+            options.push("tls=yes".to_owned());
+            options.extend(named(files));
         }
-        if self.all_versions {
-            write!(f, "&versions=all")?;
+        match options.is_empty() {
+            true => Ok(()),
+            false => write!(f, "?{}", options.join("&")),
         }
-        Ok(())
     }
 }
 
@@ -156,7 +186,10 @@ mod tests {
             "dicom://PACS@pacs.example.org:104",
             "dicom://PACS@192.0.2.7:11112?calling=CLINIC_ONE",
             "dicom://A%40B%20C@[2001:db8::1]:104?calling=X%3F&find=no",
+            "dicom://PACS@pacs:2762?tls=yes",
+            "dicom://PACS@pacs:2762?tls=yes&ca=/etc/ca.pem&cert=/etc/our.pem&key=/etc/our.key",
             "dicom://PACS@pacs:104?find=no",
+            "dicom://PACS@pacs:104?calling=A&commitment=no&find=no",
             "dicom://PACS@pacs:104?find=no&versions=all",
         ] {
             let peer = Peer::read(text.strip_prefix("dicom://").unwrap()).unwrap();
@@ -193,7 +226,11 @@ mod tests {
                 "{text}"
             );
         }
-        for option in ["found=no", "versions=all", "find"] {
+        for option in ["tls=yes&cert=/a", "ca=/a"] {
+            let wrong = Peer::read(&format!("PACS@host:104?{option}"));
+            assert!(matches!(wrong, Err(PeerError::Option(_))), "{option}");
+        }
+        for option in ["found=no", "versions=all", "find", "tls=no", "ca=a"] {
             let unknown = Peer::read(&format!("PACS@host:104?{option}"));
             assert_eq!(unknown, Err(PeerError::Option(option.into())));
         }

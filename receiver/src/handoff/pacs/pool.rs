@@ -1,5 +1,6 @@
 //! Associations to one PACS: two at most, used again for a run of instances, closed when idle.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use karez_dimse::scu::{Association, Contexts, Request};
@@ -7,6 +8,7 @@ use karez_dimse::{Error, RejectReason, Rejection};
 use karez_dimse::{Timeouts, Uid};
 use karez_host::Env;
 use karez_host::env::BoxStream;
+use karez_host::tls;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -125,12 +127,33 @@ impl Pool {
             calling: self.peer.calling.clone(),
             called: self.peer.called.clone(),
             contexts: contexts.clone(),
+            reports: false,
             timeouts: Timeouts {
                 idle: PACS_SILENCE,
                 ..Timeouts::default()
             },
         };
-        Association::connect(self.env.connect_stream(&self.peer.at), &request).await
+        Association::connect(self.stream(), &request).await
+    }
+
+    /// A stream to it, secured where that is wanted.
+    async fn stream(&self) -> io::Result<BoxStream> {
+        let stream = self.env.connect_stream(&self.peer.at).await?;
+        match self.secure(stream).await {
+            Ok(stream) => Ok(stream),
+            Err(error) => {
+                tracing::debug!(%error, "no secured connection");
+                Err(io::ErrorKind::PermissionDenied.into())
+            }
+        }
+    }
+
+    /// Secures a stream where that is wanted.
+    pub(super) async fn secure(&self, stream: BoxStream) -> Result<BoxStream, tls::TlsError> {
+        match &self.peer.tls {
+            Some(files) => tls::connect(&self.env, files, &self.peer.at, stream).await,
+            None => Ok(stream),
+        }
     }
 
     /// Gives an association back; it is closed when nobody wants it soon.

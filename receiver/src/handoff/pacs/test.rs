@@ -11,8 +11,8 @@ use karez_dimse::{Identifier, Status, Uid};
 use karez_host::env::BoxStream;
 
 use super::pool::Pool;
-use super::words;
-use crate::handoff::Ability;
+use super::{commit, words};
+use crate::handoff::{Ability, Port};
 
 const CLASSES: [(&str, &str); 5] = [
     ("CT", CT_STORAGE),
@@ -26,14 +26,20 @@ const SYNTAXES: [(&str, &str); 2] = [("explicit", EXPLICIT_LE), ("implicit", IMP
 const NOTHING: &str = "2.25.1";
 
 /// Tries everything that a hand-off needs.
-pub(super) async fn test(pool: &Arc<Pool>) -> Vec<Ability> {
-    let tcp = pool.env().connect_stream(&pool.peer().at).await;
-    let tcp = tcp.map(drop).map_err(|error| {
+pub(super) async fn test(pool: &Arc<Pool>, port: Port) -> Vec<Ability> {
+    let stream = pool.env().connect_stream(&pool.peer().at).await;
+    let stream = stream.map_err(|error| {
         let error = Error::Connect(error.kind());
         words::unreachable(pool.peer(), &error).to_string()
     });
-    let there = tcp.is_ok();
-    let mut abilities = vec![ability("tcp", tcp.map(|()| None))];
+    let tcp = stream.as_ref().map(|_| None).map_err(String::clone);
+    let mut there = tcp.is_ok();
+    let mut abilities = vec![ability("tcp", tcp)];
+    if let (true, Ok(stream)) = (pool.peer().tls.is_some(), stream) {
+        let secured = pool.secure(stream).await.map(|_| None);
+        there = secured.is_ok();
+        abilities.push(ability("tls", secured.map_err(|error| error.to_string())));
+    }
     let opened = match there {
         true => open(pool).await,
         false => Err("not tried without a connection".into()),
@@ -41,7 +47,7 @@ pub(super) async fn test(pool: &Arc<Pool>) -> Vec<Ability> {
     let mut association = match opened {
         Ok(association) => association,
         Err(why) => {
-            let tried = ["echo", "contexts", "find"];
+            let tried = ["echo", "contexts", "find", "commitment"];
             abilities.extend(tried.map(|name| ability(name, Err(why.clone()))));
             return abilities;
         }
@@ -52,6 +58,7 @@ pub(super) async fn test(pool: &Arc<Pool>) -> Vec<Ability> {
     if let Err(error) = association.release().await {
         tracing::debug!(%error, "the test's association did not end in good order");
     }
+    abilities.push(ability("commitment", commitment(pool, &port).await));
     abilities
 }
 
@@ -124,5 +131,35 @@ async fn find(
         Ok(found) if found.status == Status::SUCCESS => Ok(None),
         Ok(found) => Err(words::evasive(pool.peer(), found.status).to_string()),
         Err(error) => Err(words::silent(pool.peer(), &error).to_string()),
+    }
+}
+
+async fn commitment(pool: &Arc<Pool>, port: &Port) -> Result<Option<String>, String> {
+    let instead = match pool.peer().find {
+        true => "whether it keeps an instance is asked by C-FIND instead",
+        false => "and it is not asked by C-FIND: nothing will count as committed",
+    };
+    if !pool.peer().commitment {
+        return Ok(Some(format!("switched off (commitment=no); {instead}")));
+    }
+    match port {
+        Port::Off => {
+            return Ok(Some(format!(
+                "not used: set dicom.listen and have the PACS register {} with this hub's host and \
+                 that port; {instead}",
+                pool.peer().calling
+            )));
+        }
+        Port::Lost(why) => return Err(format!("the hub's own port cannot be had: {why}")),
+        Port::Open(_) => {}
+    }
+    match commit::offered(pool).await {
+        Ok(()) => Ok(Some(
+            "offered; whether its reports arrive shows in the status".into(),
+        )),
+        Err(Error::ContextNotAccepted(_)) => {
+            Ok(Some(format!("the PACS does not offer it; {instead}")))
+        }
+        Err(error) => Err(words::silent_on_commitment(pool.peer(), &error)),
     }
 }

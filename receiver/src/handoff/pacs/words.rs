@@ -22,9 +22,17 @@ pub(super) const CLASS: &str = "the PACS refuses this class or syntax";
 pub(super) const NO_SERIES: &str =
     "the PACS cannot be asked for it: it does not show its study and series";
 
+/// Neither commitment nor C-FIND.
+pub(super) const CANNOT_CONFIRM: &str = "the PACS cannot be asked whether it keeps this";
+
 /// Why there is no association.
 pub(super) fn unreachable(peer: &Peer, error: &Error) -> TargetError {
     TargetError::Down(match error {
+        Error::Connect(std::io::ErrorKind::PermissionDenied) if peer.tls.is_some() => format!(
+            "no TLS with {}: does it speak TLS on that port, and do the two trust each other's \
+             certificates? `target test` says more",
+            peer.at
+        ),
         Error::Connect(kind) => format!(
             "no connection to {}: {kind}. Is the PACS running, are host and port right?",
             peer.at
@@ -69,6 +77,24 @@ pub(super) fn evasive(peer: &Peer, status: Status) -> TargetError {
         "the PACS does not say what it has (C-FIND, {status}). {}",
         let_us_ask(peer)
     ))
+}
+
+/// Why it was not asked for storage commitment.
+pub(super) fn silent_on_commitment(peer: &Peer, error: &Error) -> String {
+    match error {
+        Error::Connect(_) | Error::Rejected(_) => unreachable(peer, error).to_string(),
+        other => format!(
+            "the PACS breaks off when it is asked for storage commitment: {other}. Let its \
+             administrator register {} with this hub's host and the port of dicom.listen, or add \
+             the target with ?commitment=no",
+            peer.calling
+        ),
+    }
+}
+
+/// The same when it answered with a failure.
+pub(super) fn evasive_on_commitment(status: Status) -> String {
+    format!("the PACS does not take the request for storage commitment ({status})")
 }
 
 fn let_us_ask(peer: &Peer) -> String {
