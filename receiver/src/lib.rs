@@ -33,7 +33,7 @@ mod status;
 pub use command::Command;
 pub use daemon::{Handle, Receiver, Verifying, Work, offline};
 pub use handoff::{
-    Ability, Address, AddressError, Delivery, Identity, Item, Look, NoIdentity, Peer, PeerError,
-    Seen, Service, ServiceError, Target, TargetError,
+    Ability, Address, AddressError, Delivery, Identity, Item, Look, NoIdentity, Patient, Peer,
+    PeerError, Seen, Service, ServiceError, Target, TargetError,
 };
 pub use settings::{CongestionChoice, Settings};

@@ -119,6 +119,7 @@ fn choose<P: Policy + ?Sized>(
         .transfer_syntaxes
         .iter()
         .map(|text| Uid::new(text))
+        .filter(|uid| policy.takes(uid))
         .collect();
     let transfer_syntax =
         preferred(&abstract_syntax, &syntaxes).ok_or(ContextRefusal::TransferSyntax)?;

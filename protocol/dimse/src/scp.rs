@@ -76,6 +76,11 @@ pub trait Policy: Sync {
     /// # Errors
     /// The refusal to send for this presentation context.
     fn allow(&self, peer: &Peer, abstract_syntax: &Uid) -> Result<(), ContextRefusal>;
+
+    /// Whether this transfer syntax is taken.
+    fn takes(&self, _transfer_syntax: &Uid) -> bool {
+        true
+    }
 }
 
 impl<F: Fn(&Peer, &Uid) -> Result<(), ContextRefusal> + Sync> Policy for F {

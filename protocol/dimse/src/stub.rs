@@ -1,5 +1,4 @@
-//! A small PACS in memory, for tests and the demo: C-ECHO, C-STORE, C-FIND by UID, storage commitment
-//! (a test brings the reports), and ways to misbehave.
+//! A small PACS in memory, for tests: C-ECHO, C-STORE, C-FIND by UID, storage commitment, misbehaviour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -38,6 +37,8 @@ pub struct Behaviour {
     pub room: Option<u64>,
     /// SOP classes whose contexts it refuses.
     pub refused_classes: BTreeSet<Uid>,
+    /// Transfer syntaxes that it refuses.
+    pub refused_syntaxes: BTreeSet<Uid>,
     /// Instances on which it aborts the association.
     pub abort_on: BTreeSet<Uid>,
     /// Instances that it stores, and then cuts the connection before the answer.
@@ -337,6 +338,11 @@ impl Pacs {
 }
 
 impl Policy for Pacs {
+    fn takes(&self, transfer_syntax: &Uid) -> bool {
+        let refused = &self.lock().behaviour.refused_syntaxes;
+        !refused.contains(transfer_syntax)
+    }
+
     fn allow(&self, _: &Peer, abstract_syntax: &Uid) -> Result<(), ContextRefusal> {
         let behaviour = &self.lock().behaviour;
         let known = abstract_syntax.as_str() == VERIFICATION

@@ -140,11 +140,13 @@ impl Engine {
                 .take_while(|(at, _, _)| *at <= now);
             let mut free = due.filter(|(_, name, _)| !self.confirming.busy.contains(name));
             let name = free.next()?.1.clone();
+            // Those that are due in a moment go with it: one question for a study, not for each image.
+            let soon = now + CONFIRM_AFTER;
             let due = self
                 .confirming
                 .due
                 .iter()
-                .take_while(|(at, _, _)| *at <= now);
+                .take_while(|(at, _, _)| *at <= soon);
             let of_it = due
                 .filter(|(_, other, _)| *other == name)
                 .take(CONFIRM_BATCH);

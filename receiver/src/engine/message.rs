@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::confirm::{ConfirmJob, Confirmed};
 use super::job::{Job, Outcome, Report};
 use super::objects::{Claim, Standing};
+use super::patients::PatientClaim;
 use crate::command::Command;
 use crate::handoff::Target;
 use crate::registry::Place;
@@ -43,6 +44,8 @@ pub(crate) enum Message {
     Fetch(Fetch, oneshot::Sender<Result<Fetched, Error>>),
     /// A worker wants to hand off a UID alone.
     Claim(Box<Claim>, oneshot::Sender<Standing>),
+    /// A worker wants to hand off a patient's instance; whether it may.
+    Patient(Box<PatientClaim>, oneshot::Sender<bool>),
     /// A worker has come further; answered when that is durable.
     Report(Report, oneshot::Sender<Result<(), String>>),
     /// A worker is through with its job.

@@ -17,6 +17,7 @@ mod message;
 mod objects;
 mod open;
 mod parked;
+mod patients;
 mod persist;
 mod queue;
 mod quota;
@@ -49,6 +50,7 @@ pub(crate) use instances::Instance;
 pub(crate) use job::{Job, JobTarget, News, Outcome};
 pub(crate) use message::{Express, Fetch, Fetched, Mailbox, Message, Opened};
 pub(crate) use objects::{Claim, Standing};
+pub(crate) use patients::PatientClaim;
 pub(crate) use targets::Health;
 pub(crate) use trouble::{Trouble, Troubled};
 
@@ -61,6 +63,7 @@ use crate::settings::Settings;
 use confirm::Confirming;
 use full::Full;
 use objects::Claims;
+use patients::Contested;
 use persist::Writing;
 use queue::Queue;
 use scrub::Scrub;
@@ -104,6 +107,7 @@ pub(crate) struct Engine {
     studies: BTreeMap<(PeerId, StudyId), u64>,
     queue: Queue,
     claims: Claims,
+    contested: Contested,
     again: Again,
     confirming: Confirming,
     /// The port for commitment reports.
@@ -209,6 +213,9 @@ impl Engine {
             }
             Message::Claim(claim, answer) => {
                 let _ = answer.send(self.claim(&claim));
+            }
+            Message::Patient(claim, answer) => {
+                let _ = answer.send(self.patient(&claim));
             }
             Message::Report(report, done) => self.reported(report, done),
             Message::Done(report, outcome) => self.done(&report, outcome),

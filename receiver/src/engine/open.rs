@@ -77,6 +77,7 @@ impl Engine {
             studies: BTreeMap::new(),
             queue: Queue::default(),
             claims: Claims::default(),
+            contested: BTreeMap::new(),
             again: BTreeMap::new(),
             confirming: Confirming::default(),
             reports,

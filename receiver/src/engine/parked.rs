@@ -29,8 +29,14 @@ impl Engine {
         let mut note = self.line(Event::Resolved).with(item).saying(said);
         (note.study, note.count) = (study, 1);
         self.note(&note);
-        let entry = self.hand_off(peer, place, target, step);
-        self.write(entry.into_iter().collect())?;
+        let mut entries = Vec::new();
+        if step == Step::Replace {
+            entries = self.release_patient((peer, place));
+        }
+        if entries.is_empty() {
+            entries.extend(self.hand_off(peer, place, target, step));
+        }
+        self.write(entries)?;
         Ok(json!(said))
     }
 

@@ -29,7 +29,7 @@ impl Engine {
             let line = lines.entry((peer, &step.target)).or_default();
             line.studies.insert(step.study);
             match &step.step {
-                Step::Stored(_) => line.stored += 1,
+                Step::Stored(_) | Step::Committed(_) => line.stored += 1,
                 Step::Parked(_) | Step::ParkedForADay(_) => line.parked += 1,
                 Step::Discarded(_) => line.discarded += 1,
                 Step::Sending | Step::Retry | Step::Replace => line.open += 1,

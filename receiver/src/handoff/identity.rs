@@ -1,9 +1,11 @@
 //! What a PACS is told of an instance, read from its first bytes. In memory only: UIDs are
 //! patient data.
 
+use std::fmt;
+
 use karez_dimse::Uid;
 use karez_dimse::part10::{Head, NoHead};
-use karez_imaging::plan;
+use karez_imaging::{InstanceInfo, plan};
 use karez_protocol::id::Fingerprint;
 
 use super::Item;
@@ -26,6 +28,36 @@ pub struct Identity {
     pub study: Uid,
     /// (0020,000E), when the first bytes show it.
     pub series: Uid,
+    /// Whose it is, when the first bytes show it.
+    pub patient: Option<Patient>,
+}
+
+/// A patient as an archive tells patients apart. Its `Debug` shows nothing.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Patient {
+    /// (0010,0020).
+    pub number: String,
+    /// (0010,0010) and (0010,0030), without what one writes so and another so.
+    pub who: String,
+}
+
+impl fmt::Debug for Patient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Patient")
+    }
+}
+
+impl Patient {
+    fn of(info: &InstanceInfo) -> Option<Self> {
+        let number = info.patient_id.as_deref()?.trim();
+        let name = info.patient_name.as_deref().unwrap_or_default();
+        let name = name.trim_end_matches([' ', '^', '=']).trim().to_uppercase();
+        let born = info.birth_date.as_deref().unwrap_or_default().trim();
+        (!number.is_empty()).then(|| Self {
+            number: number.to_owned(),
+            who: format!("{name}\0{born}"),
+        })
+    }
 }
 
 /// Why an instance cannot be handed over as DICOM.
@@ -54,6 +86,7 @@ impl Identity {
         })?;
         // A slice in memory has no errors of its own.
         let info = plan(&first).map(|plan| plan.info).unwrap_or_default();
+        let patient = Patient::of(&info);
         let uid = |text: Option<String>| text.map(|text| Uid::new(&text)).unwrap_or_default();
         let or = |uid: Uid, other: Uid| if uid.is_empty() { other } else { uid };
         let identity = Self {
@@ -63,6 +96,7 @@ impl Identity {
             transfer_syntax: head.meta.transfer_syntax,
             study: uid(info.study_uid),
             series: uid(info.series_uid),
+            patient,
         };
         match identity.sop_class.is_empty() || identity.sop_instance.is_empty() {
             true => Err(NoIdentity::NoUids),

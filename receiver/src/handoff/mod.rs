@@ -22,11 +22,11 @@ pub use address::{Address, AddressError};
 pub(crate) use confirmer::Confirmer;
 pub(crate) use export::export;
 pub(crate) use folder::Folder;
-pub use identity::{Identity, NoIdentity};
+pub use identity::{Identity, NoIdentity, Patient};
 pub use pacs::{Peer, PeerError};
 pub(crate) use reports::{Port, Reports, listen};
 pub use web::{Service, ServiceError};
-pub(crate) use worker::Worker;
+pub(crate) use worker::{CONTESTED, Worker};
 
 use crate::registry::Place;
 

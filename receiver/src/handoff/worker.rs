@@ -11,13 +11,20 @@ use tracing::{debug, warn};
 use super::identity::{Content, first};
 use super::{Delivery, Identity, Item, Look, NoIdentity, TargetError};
 use crate::engine::{
-    Claim, Express, Job, JobTarget, Mailbox, Message, News, Outcome, Standing, Trouble,
+    Claim, Express, Job, JobTarget, Mailbox, Message, News, Outcome, PatientClaim, Standing,
+    Trouble,
 };
 use crate::rebuild::{Reader, Rebuild, RebuildError, Segments, prove};
 
 /// It was read back.
 const OTHER: &str = "the PACS has other bytes under this UID: leave them there (discard this one), or \
      delete them at the PACS and then release this one";
+
+/// Of a patient number that is another's elsewhere.
+pub(crate) const CONTESTED: &str = "another clinic has given this patient number to somebody else (other \
+     name or birth date), and the archive would make one patient of the two: release it if it is the \
+     same person or the archive tells them apart; else correct the number at the clinic, send again, and \
+     discard this";
 
 /// One line of work.
 pub(crate) struct Worker {
@@ -134,6 +141,7 @@ impl Worker {
         kept: Option<&[u8]>,
     ) -> Result<(Proof, Option<Fingerprint>), Stop> {
         let standing = self.standing(job, to, &item, kept).await?;
+        self.patient(job, to, &item).await?;
         item.other_given = matches!(standing, Standing::Other(_));
         let look = to.target.look(&item).await.map_err(Stop::Target)?;
         let look = self.compared(job, &item, look, kept).await?;
@@ -171,6 +179,26 @@ impl Worker {
                 }
             }
             other => other,
+        }
+    }
+
+    /// Whether the archive may hear of this patient number.
+    async fn patient(&self, job: &Job, to: &JobTarget, item: &Item) -> Result<(), Stop> {
+        let patient = item.identity.as_ref().ok().and_then(|i| i.patient.clone());
+        let Some(patient) = patient.filter(|_| to.target.keeps_by_uid()) else {
+            return Ok(());
+        };
+        let claim = Box::new(PatientClaim {
+            clinic: job.clinic,
+            place: job.place,
+            patient,
+            released: to.replace,
+        });
+        let asked = self.mailbox.ask(|answer| Message::Patient(claim, answer));
+        match asked.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Stop::Target(TargetError::Refused(CONTESTED.into()))),
+            Err(_) => Err(Stop::Engine),
         }
     }
 

@@ -91,6 +91,22 @@ pub(crate) enum Entry {
         /// Its number.
         number: u32,
     },
+    /// A clinic has a patient of this number.
+    Patient {
+        /// The number, hidden.
+        number: Object,
+        /// The clinic.
+        clinic: PeerId,
+        /// Name and birth date, hidden.
+        who: Object,
+    },
+    /// An administrator lets a clinic's patient number go to archives as it is.
+    PatientTaken {
+        /// The number, hidden.
+        number: Object,
+        /// The clinic.
+        clinic: PeerId,
+    },
 }
 
 /// A step of the hand-off of one instance to one target.
@@ -177,6 +193,7 @@ impl Entry {
             Self::Receipt { .. } => "receipts",
             Self::HandOff(_) => "ledger",
             Self::Given { .. } => "given",
+            Self::Patient { .. } | Self::PatientTaken { .. } => "patients",
             Self::Class { .. } => "classes",
             Self::Resent { .. } => "totals",
         }
@@ -184,8 +201,9 @@ impl Entry {
 }
 
 /// All journals, in the order in which they are read.
-pub(crate) const JOURNALS: [&str; 9] = [
-    "hub", "tokens", "clinics", "targets", "receipts", "ledger", "given", "classes", "totals",
+pub(crate) const JOURNALS: [&str; 10] = [
+    "hub", "tokens", "clinics", "targets", "receipts", "ledger", "given", "patients", "classes",
+    "totals",
 ];
 
 impl Place {

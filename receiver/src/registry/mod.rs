@@ -3,7 +3,7 @@
 
 mod entry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use karez_host::Failure;
 use karez_protocol::id::{PeerId, SegmentId, StudyId};
@@ -37,6 +37,10 @@ pub(crate) struct Registry {
     pub(crate) ledger: BTreeMap<(PeerId, Place), BTreeMap<String, HandOff>>,
     /// What each target was given, by hidden UID.
     pub(crate) given: BTreeMap<String, BTreeMap<Object, Given>>,
+    /// By patient number, hidden: which clinics gave it to whom, hidden too.
+    pub(crate) patients: BTreeMap<Object, BTreeSet<(PeerId, Object)>>,
+    /// Patient numbers that go to archives as the clinic has them.
+    pub(crate) taken: BTreeSet<(Object, PeerId)>,
     /// How urgent clinics say their studies are, with their counter.
     pub(crate) classes: BTreeMap<(PeerId, StudyId), (Class, u64)>,
     /// Chunk bytes that were sent in vain, by clinic.
@@ -132,6 +136,17 @@ impl Registry {
                 counter,
             } => drop(self.classes.insert((clinic, study), (class, counter))),
             Entry::Resent { clinic, bytes } => drop(self.resent.insert(clinic, bytes)),
+            Entry::Patient {
+                number,
+                clinic,
+                who,
+            } => drop(
+                self.patients
+                    .entry(number)
+                    .or_default()
+                    .insert((clinic, who)),
+            ),
+            Entry::PatientTaken { number, clinic } => drop(self.taken.insert((number, clinic))),
             Entry::Given {
                 target,
                 object,
@@ -264,6 +279,20 @@ impl Registry {
                 given: *given,
             }));
         }
+        for (number, known) in &self.patients {
+            let number = *number;
+            let patient = |(clinic, who): &(PeerId, Object)| Entry::Patient {
+                number,
+                clinic: *clinic,
+                who: *who,
+            };
+            all.extend(known.iter().map(patient));
+        }
+        let taken = |(number, clinic): &(Object, PeerId)| Entry::PatientTaken {
+            number: *number,
+            clinic: *clinic,
+        };
+        all.extend(self.taken.iter().map(taken));
         for ((clinic, study), (class, counter)) in &self.classes {
             all.push(Entry::Class {
                 clinic: *clinic,

@@ -10,11 +10,13 @@
 mod commitment;
 mod faults;
 mod once;
+mod patients;
 mod plain;
 mod stow;
 #[path = "../support/mod.rs"]
 mod support;
 mod traps;
+mod week;
 
 use std::collections::BTreeSet;
 
@@ -33,6 +35,7 @@ struct Chain {
     hub: Hub,
     clinic: Clinic,
     pacs: Pacs,
+    net: World,
 }
 
 impl Chain {
@@ -52,7 +55,12 @@ impl Chain {
         hub.reach.put(AT, &pacs);
         hub.start().await.unwrap();
         let clinic = hub.clinic(&net, "chagai", seed).await;
-        Self { hub, clinic, pacs }
+        Self {
+            hub,
+            clinic,
+            pacs,
+            net,
+        }
     }
 
     fn behave(&self, change: impl FnOnce(&mut Behaviour)) {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use karez_dimse::uid::{DEFLATED_LE, EXPLICIT_LE, JPEG_2000_LOSSLESS, MR_STORAGE};
-use karez_protocol::priority::Class;
 use karez_receiver::Command;
 
 use crate::support::made::Image;
@@ -149,44 +148,6 @@ async fn a_target_is_tested_line_by_line_with_the_fix() {
     let lines = test().await;
     assert!(lines[0].1.contains("Is the PACS running"), "{lines:?}");
     assert!(lines[1..].iter().all(|(_, fix)| fix.contains("not tried")));
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_a_week_without_the_pacs_the_newest_stat_study_is_there_within_ten_seconds() {
-    let chain = Chain::new(8).await;
-    chain.behave(|pacs| pacs.down = true);
-    let study = |n: u64| {
-        let mut image = Image::ct(n);
-        image.study = format!("1.2.826.0.1.60.{n}");
-        image
-    };
-    for n in 1..=6 {
-        let class = if n == 3 || n == 5 {
-            Class::Stat
-        } else {
-            Class::Routine
-        };
-        chain
-            .clinic
-            .send(&study(n).file(), Some(class))
-            .await
-            .unwrap();
-        until("verified", async || chain.sum("verified").await == n).await;
-    }
-    tokio::time::sleep(Duration::from_secs(7 * 24 * 3600)).await;
-    assert_eq!(chain.reasons().await, [""; 0]);
-    chain.waits("Is the PACS running").await;
-    chain.behave(|pacs| pacs.down = false);
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let received = chain.pacs.received();
-    assert_eq!(
-        received.first(),
-        Some(&study(5).uid()),
-        "of {}",
-        received.len()
-    );
-    chain.stored(6).await;
-    assert_eq!(chain.pacs.received()[1], study(3).uid());
 }
 
 #[tokio::test(start_paused = true)]
