@@ -232,10 +232,14 @@ impl Engine {
         let now = self.now();
         if !waiting.again {
             let (event, on) = match fresh {
-                Fresh::Verified => (Event::Received, rests_on(Proof::Rebuilt)),
-                Fresh::Stored(proof) => (Event::HandedOff, rests_on(named(proof))),
+                Fresh::Verified => (Event::Received, rests_on(Proof::Rebuilt).to_owned()),
+                Fresh::Stored(proof) => (Event::HandedOff, rests_on(named(proof)).to_owned()),
+                Fresh::Committed(proof) => {
+                    let on = rests_on(named(proof));
+                    (Event::HandedOff, format!("committed, {on}"))
+                }
             };
-            self.note_instances(event, (peer, waiting.study), waiting.instances, on);
+            self.note_instances(event, (peer, waiting.study), waiting.instances, &on);
         }
         let attested = self
             .clinics
