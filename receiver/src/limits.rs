@@ -64,6 +64,9 @@ pub(crate) const SILENT: Duration = Duration::from_secs(30);
 pub(crate) const LACK_RETRY: Duration = Duration::from_secs(60);
 /// How long a starting daemon waits for another process to let the directory go.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Bytes that the journal of classes may have beyond what is needed, and of one entry in it.
+pub(crate) const CLASSES_SLACK: u64 = 4 << 20;
+pub(crate) const CLASS_ENTRY: u64 = 256;
 /// Bytes that one step of the scrub reads at most.
 pub(crate) const SCRUB_STEP: u64 = 1 << 20;
 /// How long after a start the scrub begins.

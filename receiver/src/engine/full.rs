@@ -60,6 +60,7 @@ impl Engine {
                 self.space_at = now + SPACE_CHECK;
                 self.look_at_reserve();
                 self.keep_quotas(true);
+                self.bound_classes();
             }
             _ => {}
         }

@@ -4,6 +4,7 @@
 //! waits for nothing while it holds half-done work.
 
 mod audit;
+mod classes;
 mod clinic;
 mod commands;
 mod confirm;

@@ -160,9 +160,6 @@ impl Engine {
                     .learn(receipt, named);
             }
         }
-        let quota = self.settings.store.quota.0;
-        // Until it is counted what the clinic has here.
-        sink.set_room((quota > 0).then_some(0));
         if let Some(reason) = self.why_nothing_from(peer) {
             sink.set_full(&reason);
         }
@@ -172,6 +169,7 @@ impl Engine {
         if let Some(clinic) = self.clinics.get_mut(&peer) {
             (clinic.sink, clinic.links, clinic.attested) = (sink, links, attested);
         }
+        self.keep_quota(peer);
     }
 
     fn restore_classes(&self, peer: PeerId, sink: &mut Sink) {

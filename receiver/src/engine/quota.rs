@@ -44,18 +44,19 @@ impl Engine {
     /// beyond the quota are passed over; a clinic that has tried is told to wait as soon as what
     /// it had announced before is here.
     pub(super) fn keep_quotas(&mut self, all: bool) {
+        let due = self.clinics.iter().filter(|(_, c)| all || c.announced);
+        let due: Vec<PeerId> = due.map(|(peer, _)| *peer).collect();
+        for peer in due {
+            self.keep_quota(peer);
+        }
+    }
+
+    /// Says how much more a clinic may announce. To be called for a new sink, too.
+    pub(super) fn keep_quota(&mut self, peer: PeerId) {
         let quota = self.settings.store.quota.0;
         if quota == 0 {
             return;
         }
-        let due = self.clinics.iter().filter(|(_, c)| all || c.announced);
-        let due: Vec<PeerId> = due.map(|(peer, _)| *peer).collect();
-        for peer in due {
-            self.keep_quota(peer, quota);
-        }
-    }
-
-    fn keep_quota(&mut self, peer: PeerId, quota: u64) {
         let (claimed, reason) = (self.bytes_of(peer), self.quota_reason());
         let full = self.full.is_some();
         let Some(clinic) = self.clinics.get_mut(&peer) else {

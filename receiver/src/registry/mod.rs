@@ -246,6 +246,17 @@ impl Registry {
         Ok(())
     }
 
+    /// The classes, as entries.
+    pub(crate) fn class_entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        let classes = self.classes.iter();
+        classes.map(|((clinic, study), (class, counter))| Entry::Class {
+            clinic: *clinic,
+            study: *study,
+            class: *class,
+            counter: *counter,
+        })
+    }
+
     /// The fewest entries that say the same.
     fn entries(&self) -> Vec<Entry> {
         let mut all = Vec::new();
@@ -293,14 +304,7 @@ impl Registry {
             clinic: *clinic,
         };
         all.extend(self.taken.iter().map(taken));
-        for ((clinic, study), (class, counter)) in &self.classes {
-            all.push(Entry::Class {
-                clinic: *clinic,
-                study: *study,
-                class: *class,
-                counter: *counter,
-            });
-        }
+        all.extend(self.class_entries());
         let resent = self.resent.iter().map(|(clinic, bytes)| (*clinic, *bytes));
         all.extend(resent.map(|(clinic, bytes)| Entry::Resent { clinic, bytes }));
         all
