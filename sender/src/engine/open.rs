@@ -203,15 +203,12 @@ impl Engine {
         };
         let mut begun = Vec::new();
         for (number, note) in (0..).map_while(|n| notes.get(&n).map(|note| (n, note))) {
-            let whole =
-                records.contains(number) && chunks.covers(&(note.first_chunk..note.end_chunk));
-            let rots = rotten.contains(&(Kind::Record, number))
-                || chunks
-                    .missing(&(note.first_chunk..note.end_chunk))
-                    .iter()
-                    .flatten()
-                    .all(|c| rotten.contains(&(Kind::Chunk, c)));
-            if !whole && !rots {
+            // What is neither there nor rotten was torn off with the end of the pack: it was never
+            // durable, and its instance still has its ingest file.
+            let record = records.contains(number) || rotten.contains(&(Kind::Record, number));
+            let missing = chunks.missing(&(note.first_chunk..note.end_chunk));
+            let rots = |chunk| rotten.contains(&(Kind::Chunk, chunk));
+            if !record || !missing.iter().flatten().all(rots) {
                 break;
             }
             begun.push(record_info(note));
