@@ -39,9 +39,11 @@ cargo run --release -q -p karez-sim -- bench --table
 cargo run --release -q -p karez-sim -- bench --link rate_kbit=64,rtt_ms=700,loss=0.02,queue_ms=2000 \
     --clinics 1000 --warm 60s --for 120s
 cargo test --release -p karez-quic --lib loopback -- --nocapture
-# Worlds in virtual time: every profile for a week, 400 drawn worlds, three bugs that must be caught.
+# Worlds in virtual time: every profile for a week, 1,000 drawn worlds, bugs that must be caught.
 KAREZ_LONG=1 cargo test --release -p karez-sim --test world -- --nocapture
+target/release/karez-sim swarm --seeds 1..1000
 tests/mutants.sh
-# The 30 days of the shutdown: six sites, T1 thinned.
+# The 30 days of the shutdown, six sites: T1 thinned, and T2 in full (23 GB; less than 20 minutes).
 target/release/karez-sim run --scenario province-shutdown-30d --workload T1 --thin 2 --seed 1 --json
+timeout 1200 target/release/karez-sim run --scenario province-shutdown-30d --workload T2 --seed 1 --json
 target/release/karez-sim run --profile rural-edge --days 30 --workload T2 --thin 4 --seed 7 --json

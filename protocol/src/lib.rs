@@ -12,6 +12,8 @@ pub mod invitation;
 pub mod limits;
 pub mod link;
 pub mod manifest;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod priority;
 pub mod resume;
 pub mod schedule;

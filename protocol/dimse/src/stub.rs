@@ -48,6 +48,10 @@ pub struct Behaviour {
     /// It breaks off when it is asked for storage commitment, as Orthanc does for an AE title that it
     /// does not know.
     pub knows_nobody: bool,
+    /// The same for every instance.
+    pub cuts: bool,
+    /// It stores, and answers this all the same.
+    pub lies: Option<Status>,
     /// It cannot be asked: C-FIND is refused.
     pub mute: bool,
     /// The last instance of a UID stays, not the first. Orthanc keeps the first and says 0000.
@@ -256,10 +260,10 @@ impl Pacs {
         let held = self.receive(&mut store).await?;
         sleep(behaviour.delay).await;
         let status = self.keep(&instance, held);
-        if behaviour.cut_before_answer.contains(&instance) {
+        if behaviour.cuts || behaviour.cut_before_answer.contains(&instance) {
             return Ok(false);
         }
-        store.answer(status).await?;
+        store.answer(behaviour.lies.unwrap_or(status)).await?;
         Ok(true)
     }
 

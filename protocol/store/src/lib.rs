@@ -18,8 +18,6 @@ mod index;
 mod limits;
 mod log;
 mod mem;
-#[cfg(feature = "mutants")]
-pub mod mutant;
 mod pack;
 mod preamble;
 mod real;
@@ -33,8 +31,10 @@ pub use blob::{Blob, Blobs};
 pub use disk::{DirEntry, Disk, EntryKind, File, Lock, OpenMode, Space, Stamp};
 pub use error::{Error, Place, Retry};
 pub use format::Kind;
+#[cfg(feature = "mutants")]
+pub use karez_protocol::mutant;
 pub use limits::{HANDLES, MAX_HEAD, MAX_NUMBER, MAX_PAYLOAD, MAX_UNCOLLECTED, MAX_UNCOMMITTED};
-pub use mem::{Durable, Fault, MemDisk};
+pub use mem::{Cold, Durable, Fault, MemDisk};
 pub use real::RealDisk;
 pub use recover::{Found, Recovery};
 pub use store::{Commit, Cursor, Extent, Options, Store, Stored, StoredNote, Verified, Walked};

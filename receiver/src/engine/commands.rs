@@ -80,7 +80,12 @@ impl Engine {
                  for a new invitation",
             ));
         };
-        if invited.burnt.is_some_and(|burnt| burnt != peer) {
+        let other = invited.burnt.is_some_and(|burnt| burnt != peer);
+        #[cfg(feature = "mutants")]
+        let other = other
+            || (karez_store::mutant::is_on(karez_store::mutant::Mutant::BurntForGood)
+                && invited.burnt.is_some());
+        if other {
             return Err(refused(
                 "this invitation was used by another PC already: ask the hub for a new invitation",
             ));

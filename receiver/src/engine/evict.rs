@@ -167,7 +167,11 @@ impl Engine {
         let number = notes.count() as u64;
         let last = self.store.held(segment, Kind::Note(EVICTED_NOTE)).last();
         let said = last.and_then(|last| self.evicted_note(last));
-        if said.is_none_or(|said| !self.is_here(segment, &said)) {
+        let unsaid = said.is_none_or(|said| !self.is_here(segment, &said));
+        #[cfg(feature = "mutants")]
+        let unsaid =
+            unsaid && !karez_store::mutant::is_on(karez_store::mutant::Mutant::EvictForgets);
+        if unsaid {
             let runs = self.store.chunks(segment).into_iter();
             let chunks = runs.map(|run| (run.start, run.end - run.start)).collect();
             let body = encode(&Evicted { chunks, bytes });

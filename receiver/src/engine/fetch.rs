@@ -64,6 +64,11 @@ impl Engine {
             let mut to_tell = self.unsaid(peer);
             to_tell.insert(segment);
             let epoch = self.draw_epoch();
+            #[cfg(feature = "mutants")]
+            let epoch = match karez_store::mutant::is_on(karez_store::mutant::Mutant::EpochKept) {
+                true => self.epoch,
+                false => epoch,
+            };
             self.restore_clinic(peer, epoch);
             let now = self.moment();
             if let Some(clinic) = self.clinics.get_mut(&peer) {

@@ -145,6 +145,11 @@ impl Worker {
         item.other_given = matches!(standing, Standing::Other(_));
         let look = to.target.look(&item).await.map_err(Stop::Target)?;
         let look = self.compared(job, &item, look, kept).await?;
+        #[cfg(feature = "mutants")]
+        let look = match karez_store::mutant::is_on(karez_store::mutant::Mutant::NoQuestion) {
+            true => Look::Absent,
+            false => look,
+        };
         if matches!(look, Look::There(_) | Look::Same(_)) {
             let (place, ours) = (job.place.short(), standing == Standing::Ours);
             debug!(place, target = to.name, ours, "the target has it already");

@@ -41,6 +41,11 @@ impl Engine {
         match written.and_then(|()| self.journal(INGEST, &entry)) {
             Ok(position) => {
                 self.tables.next_order += 1;
+                #[cfg(feature = "mutants")]
+                if karez_store::mutant::is_on(karez_store::mutant::Mutant::AcceptBeforeSync) {
+                    let _ = position;
+                    return self.accepted(accepted, facts, reply);
+                }
                 self.pending.push(Pending::Accept {
                     position,
                     accepted,

@@ -208,7 +208,7 @@ impl Engine {
         }
     }
 
-    fn accepted(
+    pub(super) fn accepted(
         &mut self,
         accepted: Accepted,
         source: &str,

@@ -24,9 +24,28 @@ impl Engine {
                 continue;
             }
             match self.write_one(index) {
-                Ok(()) => self.sealed[index].written = true,
+                Ok(()) => {
+                    self.sealed[index].written = true;
+                    #[cfg(feature = "mutants")]
+                    self.delete_early(index);
+                }
                 Err(error) => return self.troubled(&error),
             }
+        }
+    }
+
+    #[cfg(feature = "mutants")]
+    fn delete_early(&mut self, index: usize) {
+        let (order, done) = (self.sealed[index].order, self.sealed[index].output.done);
+        let blob = self
+            .tables
+            .instances
+            .get(&order)
+            .map(|i| i.accepted.blob.clone());
+        if let Some(blob) = blob.filter(|_| done)
+            && karez_store::mutant::is_on(karez_store::mutant::Mutant::DeleteBeforeSync)
+        {
+            let _ = self.shared.blobs.remove(&blob);
         }
     }
 

@@ -25,6 +25,8 @@ const EXAMPLES: &str = "Examples:
   karez-sim demo
   karez-sim profiles
   karez-sim run --profile rural-edge --days 30 --workload T2 --thin 4 --seed 7 --report month.html
+  karez-sim run --scenario province-shutdown-30d --workload T1 --thin 2 --set pacs.full=[[86400,172800]]
+  karez-sim run --profile rural-3g --studies /media/usb/CT
   karez-sim compare cubic.json karez.json
   karez-sim bench --link rate_kbit=512,rtt_ms=650,loss=0.10 --seeds 1-5
   karez-sim swarm --seeds 1..20

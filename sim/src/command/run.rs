@@ -9,7 +9,7 @@ use clap::Args;
 use super::Failure;
 use crate::profile::{Profile, Scenario};
 use crate::report;
-use crate::run::{End, Outcome, PATIENCE, Run, Waits};
+use crate::run::{End, Outcome, PATIENCE, Run, Waits, find_studies};
 use crate::time::{DAY, HOUR};
 use crate::workload::{Class, Study, Workload};
 
@@ -42,8 +42,14 @@ pub(super) struct Arguments {
     /// Keep only every K-th patient.
     #[arg(long, default_value_t = 1, value_name = "K")]
     thin: u64,
-    /// Change one key of the profile; may be repeated.
-    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "scenario")]
+    /// Real DICOM files, each folder a study, shared out among the sites: all there from the start,
+    /// or, with --workload, at its times instead of what it would make, until all are sent.
+    #[arg(long, value_name = "DIR", conflicts_with = "bytes")]
+    studies: Option<PathBuf>,
+    /// Change one key of the profile, or say when the archive misbehaves: pacs.down, pacs.slow,
+    /// pacs.full, pacs.refuses, pacs.lies or pacs.cuts, such as pacs.full=[["d1", "d2 12:00"]]; may
+    /// be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The figures as one JSON object on the last line of standard output.
     #[arg(long)]
@@ -95,6 +101,16 @@ fn plan(arguments: &Arguments) -> Result<Run, Failure> {
         return Err(Failure::usage(&"--days must be above 0 and at most 3650"));
     }
     let length = days.map(|days| DAY.mul_f64(days));
+    let (of_pacs, of_profile): (Vec<String>, Vec<String>) = arguments
+        .set
+        .iter()
+        .cloned()
+        .partition(|s| s.trim_start().starts_with("pacs."));
+    if let (Some(_), Some(setting)) = (&arguments.scenario, of_profile.first()) {
+        return Err(Failure::usage(&format!(
+            "--set {setting}: a scenario has a profile for each site; only pacs.* can be set"
+        )));
+    }
     let workload = match arguments.workload.as_deref() {
         None | Some("none") => None,
         Some(name) => Some(Workload::load(name).map_err(|e| Failure::usage(&e))?),
@@ -107,10 +123,11 @@ fn plan(arguments: &Arguments) -> Result<Run, Failure> {
                 .map_err(|e| Failure::usage(&e))?
         }
         None => {
-            let profile = Profile::load_with(&arguments.profile, &arguments.set);
+            let profile = Profile::load_with(&arguments.profile, &of_profile);
             let profile = profile.map_err(|e| Failure::usage(&e))?;
             let first = || Workload::load("T1").map_err(|e| Failure::usage(&e));
-            let workload = match (workload, arguments.workload.is_none()) {
+            let unsaid = arguments.workload.is_none() && arguments.studies.is_none();
+            let workload = match (workload, unsaid) {
                 (None, true) => Some(first()?),
                 (workload, _) => workload,
             };
@@ -119,22 +136,43 @@ fn plan(arguments: &Arguments) -> Result<Run, Failure> {
         }
     };
     run.thin = arguments.thin;
+    for setting in of_pacs {
+        run.pacs.set(&setting).map_err(|e| Failure::usage(&e))?;
+    }
+    fill(&mut run, arguments)?;
+    Ok(run)
+}
+
+/// What the sites send.
+fn fill(run: &mut Run, arguments: &Arguments) -> Result<(), Failure> {
+    let only_files = arguments.studies.is_some() && arguments.workload.is_none();
+    let none = arguments.workload.as_deref() == Some("none");
     for site in &mut run.sites {
-        if arguments.workload.as_deref() == Some("none") || arguments.bytes.is_some() {
+        if none || only_files || arguments.bytes.is_some() {
             site.workload = None;
         }
         site.bulk.extend(arguments.bytes.map(bulk));
     }
-    Ok(run)
+    let Some(dir) = &arguments.studies else {
+        return Ok(());
+    };
+    let found = find_studies(dir).map_err(|e| Failure::usage(&e))?;
+    if found.skipped > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "{} files left out: no image, or the same again",
+            found.skipped
+        );
+    }
+    run.share_out(found.studies);
+    Ok(())
 }
 
 fn end(arguments: &Arguments, length: Duration) -> End {
-    if arguments.until_done || arguments.bytes.is_some() {
-        let arrivals = if arguments.bytes.is_some() {
-            Duration::ZERO
-        } else {
-            length
-        };
+    let files = arguments.studies.is_some() && arguments.workload.is_none();
+    let at_once = arguments.bytes.is_some() || (files && arguments.days.is_none());
+    if arguments.until_done || at_once {
+        let arrivals = if at_once { Duration::ZERO } else { length };
         return End::Done {
             arrivals,
             within: length.max(HOUR) + PATIENCE,

@@ -23,7 +23,10 @@ pub(super) struct Swarm {
     /// Write a failing plan, cut small, into this folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Switch a bug on that must be caught: ack-before-sync, forgetful or ledger-first.
+    /// Stop at the first seed that fails.
+    #[arg(long)]
+    first: bool,
+    /// Switch a bug on that must be caught; tests/mutants.sh has their names.
     #[cfg(feature = "mutants")]
     #[arg(long, value_name = "BUG")]
     mutant: Option<String>,
@@ -58,6 +61,7 @@ pub(super) fn run(arguments: &Swarm) -> Result<(), Failure> {
             );
             failed.push((seed, verdict.clone()));
         }
+        failed.is_empty() || !arguments.first
     });
     failed.sort_by_key(|(seed, _)| *seed);
     if let (Some(folder), Some((seed, _))) = (&arguments.keep, failed.first()) {
@@ -87,13 +91,11 @@ pub(super) fn replay(arguments: &Replay) -> Result<(), Failure> {
 
 #[cfg(feature = "mutants")]
 fn switch_on(name: &str) -> Result<(), Failure> {
-    use karez_store::mutant::Mutant;
-    karez_store::mutant::switch_on(match name {
-        "ack-before-sync" => Mutant::AckBeforeSync,
-        "forgetful" => Mutant::Forgetful,
-        "ledger-first" => Mutant::LedgerFirst,
-        _ => return Err(Failure::usage(&format!("there is no bug `{name}`"))),
-    });
+    use karez_store::mutant;
+    match mutant::named(name) {
+        Some(mutant) => drop(mutant::switch_on(mutant)),
+        None => return Err(Failure::usage(&format!("there is no bug `{name}`"))),
+    }
     Ok(())
 }
 

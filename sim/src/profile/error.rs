@@ -62,6 +62,11 @@ impl ProfileError {
         }
     }
 
+    /// The same for a `key=value` setting of the command line.
+    pub(crate) fn of_setting(setting: &str, error: &toml::de::Error) -> Self {
+        Self::from_toml("--set", setting, error)
+    }
+
     /// Turns a reader's error into ours: line, key, nearest known key.
     pub(crate) fn from_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
         let message = error.message().lines().next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! One clinic of a world: its box comes and goes with its power, and its modalities hand in.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(crate) struct Due {
     /// Its index in the model.
     known: usize,
     next: usize,
+    /// Real files, instead of made ones.
+    files: Vec<PathBuf>,
 }
 
 impl Clinic {
@@ -232,12 +234,31 @@ impl Due {
             seed: seed.child("study").nth(study.number).child(&study.modality),
             study,
             next: 0,
+            files: Vec::new(),
+        }
+    }
+
+    /// The same of real files.
+    pub(crate) fn with_files(self, files: Vec<PathBuf>) -> Self {
+        Self { files, ..self }
+    }
+
+    fn image(&self, bytes: u64) -> std::io::Result<Opaque> {
+        match self.files.get(self.next) {
+            Some(path) => Opaque::read(path),
+            None => Ok(Opaque::new(self.seed, self.next as u64, bytes)),
         }
     }
 }
 
 async fn hand_in(handle: &Handle, due: &Due, bytes: u64, world: &Outside) -> Result<(), Failure> {
-    let made = Opaque::new(due.seed, due.next as u64, bytes);
+    let made = match due.image(bytes) {
+        Ok(made) => made,
+        Err(error) => {
+            world.fault(format!("a file of the study cannot be read: {error}"));
+            return Ok(());
+        }
+    };
     let length = made.file.len() as u64;
     let offered = |model: &Model| {
         let mut state = model.state();

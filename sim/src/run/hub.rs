@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use karez_dimse::stub::Pacs;
 use karez_host::Failure;
+use karez_host::units::Period;
 use karez_protocol::seal::HubSeed;
 use karez_receiver::{Command, Handle, Receiver, Settings};
 use karez_store::Disk;
@@ -30,11 +31,17 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// A hub that hands off to an archive of fingerprints; running.
+    /// A hub that hands off to an archive of fingerprints and keeps stored studies for so long;
+    /// running.
     ///
     /// # Errors
     /// It does not start.
-    pub(crate) async fn start_new(air: &Air, seed: Seed, speed: u64) -> Result<Self, Failure> {
+    pub(crate) async fn start_new(
+        air: &Air,
+        seed: Seed,
+        speed: u64,
+        keep: Period,
+    ) -> Result<Self, Failure> {
         let pacs = Pacs::new(false);
         let machine = Machine::new(air, IP, seed.child("hub"))
             .with_speed(speed)
@@ -48,6 +55,7 @@ impl Hub {
         let mut settings = Settings::default();
         settings.hub.listen = (IP, PORT).into();
         settings.store.reserve.0 = 0;
+        settings.store.keep_stored = keep;
         let mut hub = Self {
             machine: Arc::new(machine),
             pacs,

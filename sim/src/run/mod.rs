@@ -5,12 +5,16 @@
 //! | `world` | a world put together and run to its end |
 //! | `clinic` | one sender: its box comes and goes with its power, its modalities hand in |
 //! | `hub` | the receiver and its archive |
+//! | `files` | real files for the modalities |
+//! | `faults` | when the archive misbehaves |
 //! | `model` | the reference model: what was accepted, beside what the archive holds |
 //! | `watch` | samples, and the sums at the end |
 //!
 //! The clinics have joined, on a line that works, before the time of the world begins.
 
 pub(crate) mod clinic;
+mod faults;
+mod files;
 pub(crate) mod hub;
 mod model;
 mod opaque;
@@ -25,6 +29,8 @@ use karez_host::Failure;
 
 pub(crate) use world::workshop;
 
+pub use faults::PacsFaults;
+pub use files::{Folder, Found, find as find_studies};
 pub use model::{Model, State, Study as ModelStudy};
 pub use opaque::Opaque;
 pub use outcome::{Instances, Outcome, Waits};
@@ -49,6 +55,8 @@ pub struct Run {
     pub end: End,
     /// Only every so-many-th patient comes (0 and 1: all).
     pub thin: u64,
+    /// What the archive does wrong.
+    pub pacs: PacsFaults,
 }
 
 /// One site.
@@ -68,6 +76,9 @@ pub struct SitePlan {
     pub workload: Option<Workload>,
     /// Studies on top.
     pub bulk: Vec<Study>,
+    /// Real files: with a workload they take the place of what it would make, until they are all
+    /// sent; else they are there from the start.
+    pub files: Vec<Folder>,
 }
 
 /// When a run ends.
@@ -95,6 +106,7 @@ impl Run {
             exempt: false,
             workload,
             bulk: Vec::new(),
+            files: Vec::new(),
             profile,
         };
         Self {
@@ -104,6 +116,7 @@ impl Run {
             events: Vec::new(),
             end,
             thin: 1,
+            pacs: PacsFaults::default(),
         }
     }
 
@@ -128,6 +141,7 @@ impl Run {
                 exempt: site.exempt,
                 workload: workload.cloned().or(own),
                 bulk: Vec::new(),
+                files: Vec::new(),
             })
         };
         Ok(Self {
@@ -141,7 +155,18 @@ impl Run {
             events: scenario.events.clone(),
             end,
             thin: 1,
+            pacs: PacsFaults::default(),
         })
+    }
+
+    /// Hands real studies to the sites in turn.
+    pub fn share_out(&mut self, studies: Vec<Folder>) {
+        let sites = self.sites.len().max(1);
+        for (index, study) in studies.into_iter().enumerate() {
+            if let Some(site) = self.sites.get_mut(index % sites) {
+                site.files.push(study);
+            }
+        }
     }
 
     /// Runs it on a runtime of its own with a paused clock.

@@ -21,6 +21,8 @@ pub struct State {
     /// Every study that is due, in the order in which they were given to the model.
     pub studies: Vec<Study>,
     instances: BTreeMap<Uid, Instance>,
+    /// By site, the sender's numbers of other versions of images.
+    changed: BTreeMap<usize, Vec<u64>>,
     doubled: u64,
     altered: u64,
     trace: blake3::Hasher,
@@ -62,7 +64,8 @@ pub struct Study {
 
 struct Instance {
     study: usize,
-    fingerprint: [u8; 32],
+    /// Of every version: whichever comes to the archive first is there, and no other.
+    versions: Vec<[u8; 32]>,
     bytes: u64,
     accepted: Option<u64>,
     stored: bool,
@@ -116,7 +119,7 @@ impl State {
             .entry(uid.clone())
             .or_insert_with(|| Instance {
                 study,
-                fingerprint,
+                versions: vec![fingerprint],
                 bytes,
                 accepted: None,
                 stored: false,
@@ -143,7 +146,7 @@ impl State {
         self.trace.update(&now.as_nanos().to_le_bytes());
         self.trace.update(uid.as_str().as_bytes());
         let known = self.instances.get_mut(uid);
-        let Some(instance) = known.filter(|i| i.fingerprint == held.fingerprint) else {
+        let Some(instance) = known.filter(|i| i.versions.contains(&held.fingerprint)) else {
             self.altered += 1;
             return;
         };
@@ -160,6 +163,38 @@ impl State {
         if study.stored_instances == study.instances {
             study.stored = Some(now);
         }
+    }
+
+    /// Whether a sender has accepted an image.
+    #[must_use]
+    pub fn is_accepted(&self, uid: &Uid) -> bool {
+        let known = self.instances.get(uid);
+        known.is_some_and(|instance| instance.accepted.is_some())
+    }
+
+    /// Another version of an image is about to be handed in.
+    pub fn changed(&mut self, uid: &Uid, fingerprint: [u8; 32]) {
+        if let Some(instance) = self.instances.get_mut(uid) {
+            instance.versions.push(fingerprint);
+        }
+    }
+
+    /// A site's sender has accepted another version of an image under this number.
+    pub fn accepted_changed(&mut self, site: usize, order: u64) {
+        self.changed.entry(site).or_default().push(order);
+    }
+
+    /// The sender's numbers of other versions that a site handed in.
+    #[must_use]
+    pub fn changed_orders(&self, site: usize) -> Vec<u64> {
+        self.changed.get(&site).cloned().unwrap_or_default()
+    }
+
+    /// How many other versions of images were handed in.
+    #[must_use]
+    pub fn contested(&self) -> u64 {
+        let others = self.instances.values().map(|i| i.versions.len() as u64 - 1);
+        others.sum()
     }
 
     /// Whether every study that is due has come to the archive.

@@ -1,7 +1,10 @@
-//! Opaque instances: noise of a given size that a hub can hand to an archive.
+//! Instances that a hub can hand to an archive: noise of a given size, or a real file.
+
+use std::io;
+use std::path::Path;
 
 use karez_dimse::Uid;
-use karez_dimse::part10::Meta;
+use karez_dimse::part10::{Head, Meta};
 use karez_dimse::uid::{DX_STORAGE, EXPLICIT_LE};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -53,6 +56,33 @@ impl Opaque {
             file,
         }
     }
+
+    /// The same image with other bytes: its last one.
+    #[must_use]
+    pub fn changed(mut self) -> Self {
+        if let Some(last) = self.file.last_mut() {
+            *last ^= 1;
+        }
+        let head = Head::read(&self.file).map_or(0, |head| head.data_set);
+        let data_set = self.file.get(head..).unwrap_or_default();
+        self.fingerprint = *blake3::hash(data_set).as_bytes();
+        self
+    }
+
+    /// A real file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no Part 10 file.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let file = std::fs::read(path)?;
+        let head = Head::read(&file).map_err(io::Error::other)?;
+        let data_set = file.get(head.data_set..).unwrap_or_default();
+        Ok(Self {
+            uid: head.meta.sop_instance,
+            fingerprint: *blake3::hash(data_set).as_bytes(),
+            file,
+        })
+    }
 }
 
 /// PS3.5 B.2: 2.25 and a number of up to 128 bits; of 80 here, so that two levels fit below it.
@@ -86,7 +116,7 @@ mod tests {
         assert_eq!(one.file, Opaque::new(study, 0, 5000).file);
         assert!(one.uid != two.uid && one.fingerprint != two.fingerprint);
         assert!(one.uid.is_well_formed() && (5000..5600).contains(&one.file.len()));
-        let read = karez_dimse::part10::Head::read(&one.file);
+        let read = Head::read(&one.file);
         assert!(read.is_ok());
     }
 }

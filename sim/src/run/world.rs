@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use karez_host::Failure;
+use karez_host::units::Period;
 use karez_receiver::Command;
 use karez_sender::{Handle, Work};
 use tokio::task::JoinSet;
@@ -15,15 +16,20 @@ use super::hub::Hub;
 use super::model::Model;
 use super::outcome::{Instances, Outcome};
 use super::watch::Watch;
-use super::{End, Run, SitePlan};
+use super::{End, Folder, Run, SitePlan};
 use crate::calendar::{Place, SiteCalendar};
 use crate::link::Link;
 use crate::profile::Profile;
 use crate::seed::Seed;
-use crate::world::Air;
+use crate::workload::{Class, Study};
+use crate::world::{Air, ColdFile};
 
 /// Bytes per second that a machine packs or rebuilds (A: a small box, one core).
 const SPEED: u64 = 20_000_000;
+/// The hub keeps stored studies so long, so that a month fits into memory.
+const KEEP: Period = Period(600_000);
+/// Worlds of so many bytes do not stay in memory.
+const LARGE: u64 = 2 << 30;
 /// The line on which clinics are set up.
 const WORKSHOP: &str = "rate_kbit=10000,rtt_ms=20";
 
@@ -63,7 +69,7 @@ impl<'a> World<'a> {
     /// Sets hub and clinics up on lines that work.
     async fn set_up(run: &'a Run) -> Result<Self, Failure> {
         let (air, seed) = (Air::new(), Seed::new(run.seed));
-        let hub = Hub::start_new(&air, seed, SPEED).await?;
+        let hub = Hub::start_new(&air, seed, SPEED, KEEP).await?;
         let mut clinics = Vec::new();
         for (index, site) in run.sites.iter().enumerate() {
             let clinic = Clinic::new(&air, index, &site.name, seed, SPEED);
@@ -103,6 +109,28 @@ impl<'a> World<'a> {
             self.tasks.spawn(clinic.clone().watch_link(world.clone()));
             self.tasks.spawn(clinic.clone().fill_disk(world.clone()));
             self.tasks.spawn(clinic.clone().live(world, due));
+        }
+        let faults = run.pacs.clone();
+        self.tasks
+            .spawn(faults.befall(self.hub.pacs.clone(), self.start));
+        self.spare_memory();
+    }
+
+    /// A month without a line leaves many gigabytes at the clinics: what is synced there goes to a
+    /// file of no name.
+    fn spare_memory(&self) {
+        let bytes: u64 = self.model.state().studies.iter().map(|s| s.bytes).sum();
+        if bytes < LARGE {
+            return;
+        }
+        match ColdFile::new() {
+            Ok(file) => {
+                let file = Arc::new(file);
+                for clinic in &self.clinics {
+                    clinic.machine.disk().put_away(file.clone());
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the world stays in memory"),
         }
     }
 
@@ -195,8 +223,30 @@ fn due(
     if let Some(workload) = &site.workload {
         studies.extend(workload.studies(seed, &calendar.room_power, run.arrivals(), run.thin));
     }
-    let due = |study| Due::new(model, clinic.index, study, seed);
-    studies.into_iter().map(due).collect()
+    if site.files.is_empty() {
+        let due = |study| Due::new(model, clinic.index, study, seed);
+        return studies.into_iter().map(due).collect();
+    }
+    let (made, files) = (studies.into_iter().enumerate(), site.files.iter().cloned());
+    let real = |((number, made), folder): ((usize, Option<Study>), Folder)| {
+        let study = Study {
+            number: number as u64,
+            at: made.as_ref().map_or(Duration::ZERO, |made| made.at),
+            class: made.map_or(Class::Routine, |made| made.class),
+            modality: "files".into(),
+            instances: folder.bytes,
+            follows: None,
+        };
+        Due::new(model, clinic.index, study, seed).with_files(folder.files)
+    };
+    match &site.workload {
+        Some(_) => made
+            .map(|(n, made)| (n, Some(made)))
+            .zip(files)
+            .map(real)
+            .collect(),
+        None => (0..).map(|n| (n, None)).zip(files).map(real).collect(),
+    }
 }
 
 /// The line on which the clinic of this index is set up.

@@ -13,6 +13,8 @@ use super::plan::{Event, Misdeed, Who};
 use super::play::{RETRY, Step, World};
 use crate::run::Opaque;
 use crate::run::clinic::give;
+use crate::seed::Seed;
+use crate::world::Machine;
 
 /// A fault of the disk is followed by the end of the power.
 const DYING: Duration = Duration::from_secs(2);
@@ -32,24 +34,10 @@ impl World {
                 self.hand_in((clinic, study, number), bytes, class);
             }
             Event::Kill { who, off_ms } => return self.cut(who, off_ms),
-            Event::KillAtCall { who, calls, off_ms } => {
-                if let Some(disk) = self.disk(who) {
-                    disk.kill_at_call(calls.max(1));
-                }
-                return vec![(DYING, Step::Cut(who, off_ms))];
-            }
-            Event::DiskFault { who, calls } => {
-                if let Some(disk) = self.disk(who) {
-                    disk.fail_at(calls.max(1), Fault::Io, false);
-                }
-            }
-            Event::DiskFull { who, for_ms } => {
-                if let Some(disk) = self.disk(who) {
-                    let used = disk.space(Path::new("/")).map_or(0, |s| s.total - s.free);
-                    disk.set_capacity(Some(used + 20_000));
-                    return after(for_ms, Step::Room(who));
-                }
-            }
+            Event::BackUp => self.backup = Some(self.hub.machine.disk().copy()),
+            Event::Restore { off_ms } => return self.restore(off_ms),
+            Event::Changed { .. } => self.hand_in_changed(event),
+            Event::ClockTo { who, wall_s } => self.machine(who, |m| m.set_clock(wall_s)),
             Event::RotAtHub { pick, bit } => self.rot(pick, bit),
             Event::Clock { clinic, off_s } => {
                 if let Some(node) = self.nodes.get(clinic) {
@@ -63,8 +51,81 @@ impl World {
                 self.hub.pacs.behave(|b| *b = misbehave(how, all));
                 return after(for_ms, Step::Archive);
             }
+            _ => return self.disk_event(event),
         }
         Vec::new()
+    }
+
+    /// What befalls disks.
+    fn disk_event(&self, event: Event) -> Vec<(Duration, Step)> {
+        let after = |ms: u64, step| vec![(Duration::from_millis(ms), step)];
+        match event {
+            Event::KillAtCall { who, calls, off_ms } => {
+                if let Some(disk) = self.disk(who) {
+                    disk.kill_at_call(calls.max(1));
+                }
+                return vec![(DYING, Step::Cut(who, off_ms))];
+            }
+            Event::KillAtSync {
+                who,
+                syncs,
+                within_ms,
+                off_ms,
+            } => {
+                if let Some(disk) = self.disk(who) {
+                    disk.kill_at_sync(syncs.max(1));
+                }
+                return after(within_ms, Step::Cut(who, off_ms));
+            }
+            Event::NoRoom { who, calls } => {
+                if let Some(disk) = self.disk(who) {
+                    disk.fail_at(calls.max(1), Fault::Full, false);
+                }
+            }
+            Event::ReadOnly { who, for_ms } => {
+                if let Some(disk) = self.disk(who) {
+                    disk.set_read_only(true);
+                }
+                return after(for_ms, Step::Writable(who));
+            }
+            Event::DiskFault { who, calls } => {
+                if let Some(disk) = self.disk(who) {
+                    disk.fail_at(calls.max(1), Fault::Io, false);
+                }
+            }
+            Event::DiskFull { who, for_ms } => {
+                if let Some(disk) = self.disk(who) {
+                    let used = disk.space(Path::new("/")).map_or(0, |s| s.total - s.free);
+                    disk.set_capacity(Some(used + 20_000));
+                    return after(for_ms, Step::Room(who));
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Looks at a machine, if it is one of this world.
+    fn machine(&self, who: Who, look: impl FnOnce(&Machine)) {
+        match who {
+            Who::Hub => look(&self.hub.machine),
+            Who::Clinic(index) => {
+                if let Some(node) = self.nodes.get(index) {
+                    look(&node.clinic.machine);
+                }
+            }
+        }
+    }
+
+    /// The hub's power goes, and its disk is the copy that was taken last.
+    fn restore(&mut self, off_ms: u64) -> Vec<(Duration, Step)> {
+        let Some(backup) = self.backup.take() else {
+            return Vec::new();
+        };
+        let next = self.cut(Who::Hub, off_ms);
+        self.hub.machine.disk().restore(&backup);
+        self.restored = true;
+        next
     }
 
     pub(super) fn disk(&self, who: Who) -> Option<MemDisk> {
@@ -122,8 +183,7 @@ impl World {
         ) else {
             return;
         };
-        let seed = self.seed.child("study").nth(clinic as u64).nth(study);
-        let made = Opaque::new(seed, number, bytes);
+        let made = Opaque::new(self.study_seed(clinic, study), number, bytes);
         let (window, model, air) = (
             node.clinic.window.clone(),
             self.model.clone(),
@@ -153,6 +213,44 @@ impl World {
         });
     }
 
+    /// Lets a modality hand in other bytes of an image, once that is accepted.
+    fn hand_in_changed(&mut self, event: Event) {
+        let Event::Changed {
+            by,
+            clinic,
+            study,
+            number,
+            bytes,
+        } = event
+        else {
+            return;
+        };
+        let Some(node) = self.nodes.get(by) else {
+            return;
+        };
+        let made = Opaque::new(self.study_seed(clinic, study), number, bytes).changed();
+        let (window, model) = (node.clinic.window.clone(), self.model.clone());
+        self.tasks.spawn(async move {
+            while !model.state().is_accepted(&made.uid) {
+                sleep(RETRY).await;
+            }
+            model.state().changed(&made.uid, made.fingerprint);
+            loop {
+                let handle = window.lock().ok().and_then(|handle| handle.clone());
+                if let Some(handle) = handle
+                    && let Ok(ticket) = give(&handle, &made.file, Class::Routine).await
+                {
+                    return model.state().accepted_changed(by, ticket.order);
+                }
+                sleep(RETRY).await;
+            }
+        });
+    }
+
+    fn study_seed(&self, clinic: usize, study: u64) -> Seed {
+        self.seed.child("study").nth(clinic as u64).nth(study)
+    }
+
     /// A bit of one of the hub's packs rots.
     fn rot(&self, pick: u64, bit: u64) {
         let disk = self.hub.machine.disk();
@@ -177,7 +275,8 @@ fn misbehave(how: Misdeed, all: Vec<Uid>) -> Behaviour {
         Misdeed::Slow => b.delay = Duration::from_secs(10),
         Misdeed::Full => b.answer = Some(Status::OUT_OF_RESOURCES),
         Misdeed::Refuses => b.answer = Some(Status::CANNOT_UNDERSTAND),
-        Misdeed::CutsBeforeAnswer => b.cut_before_answer = all.into_iter().collect(),
+        Misdeed::CutsBeforeAnswer => b.cuts = true,
+        Misdeed::Lies => b.lies = Some(Status::PROCESSING_FAILURE),
         Misdeed::Aborts => b.abort_on = all.into_iter().collect(),
     }
     b

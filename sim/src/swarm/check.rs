@@ -80,7 +80,8 @@ impl World {
             return false;
         }
         for (index, node) in self.nodes.iter().enumerate() {
-            let orders = self.model.state().orders(index);
+            let mut orders = self.model.state().orders(index);
+            orders.extend(self.model.state().changed_orders(index));
             let Some(handle) = node.handle() else {
                 return false;
             };
@@ -88,7 +89,13 @@ impl World {
             let Ok(progress) = handle.progress(ranges.collect()).await else {
                 return false;
             };
-            if progress.stored < orders.len() as u64 {
+            // Of an image with two versions one is parked; what a restored hub gave the archive
+            // and no longer knows of, a person must decide.
+            let parked = match self.restored {
+                true => progress.parked,
+                false => progress.parked.min(self.model.state().contested()),
+            };
+            if progress.stored + parked < orders.len() as u64 {
                 return false;
             }
         }

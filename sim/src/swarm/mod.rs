@@ -4,6 +4,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `plan` | what is drawn, and how it is written down |
+//! | `draw` | the drawing |
 //! | `play` | a plan played on the shipped daemons |
 //! | `befall` | what events do to machines |
 //! | `check` | what must hold |
@@ -11,6 +12,7 @@
 
 mod befall;
 mod check;
+mod draw;
 mod log;
 mod plan;
 mod play;
@@ -27,6 +29,8 @@ pub use shrink::shrink;
 pub struct Verdict {
     /// Instances accepted, and all of them at the archive in the end.
     pub instances: u64,
+    /// Syncs of the hub's disk, and of each clinic's.
+    pub syncs: Vec<u64>,
     /// What did not hold; empty when all did.
     pub broken: Vec<String>,
     /// Over all packets and all instances at the archive.
@@ -47,8 +51,9 @@ pub fn play(plan: &Plan, aloud: bool) -> Verdict {
     play::play(plan, aloud)
 }
 
-/// Plays the plans of these seeds on all processors; `tell` hears of each, in no order.
-pub fn swarm(seeds: std::ops::Range<u64>, tell: impl FnMut(u64, &Verdict) + Send) {
+/// Plays the plans of these seeds on all processors; `tell` hears of each, in no order, and says
+/// whether to go on.
+pub fn swarm(seeds: std::ops::Range<u64>, tell: impl FnMut(u64, &Verdict) -> bool + Send) {
     let (next, tell) = (AtomicU64::new(seeds.start), Mutex::new(tell));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -61,7 +66,9 @@ pub fn swarm(seeds: std::ops::Range<u64>, tell: impl FnMut(u64, &Verdict) + Send
                     }
                     let verdict = play(&Plan::draw(seed), false);
                     let mut tell = tell.lock().unwrap_or_else(PoisonError::into_inner);
-                    tell(seed, &verdict);
+                    if !tell(seed, &verdict) {
+                        next.store(seeds.end, Ordering::Relaxed);
+                    }
                 }
             });
         }

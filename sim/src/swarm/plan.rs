@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
+use karez_host::units::Period;
 use serde::{Deserialize, Serialize};
 
+use super::draw;
 use crate::profile::{Profile, ProfileError};
 use crate::seed::{Dice, Seed};
 
 /// Clinics of a plan, at most.
 const CLINICS: u64 = 3;
 /// Everything befalls within this (ms).
-const LENGTH: u64 = 12 * 3_600_000;
+pub(super) const LENGTH: u64 = 12 * 3_600_000;
 
 /// A world, and what befalls it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +89,31 @@ pub enum Event {
     DiskFault { who: Who, calls: u64 },
     /// The disk is full, for so long.
     DiskFull { who: Who, for_ms: u64 },
+    /// The disk fails for good at the n-th sync from now; after `within_ms` from now the power goes.
+    KillAtSync {
+        who: Who,
+        syncs: u64,
+        within_ms: u64,
+        off_ms: u64,
+    },
+    /// The n-th call from now finds no room, once.
+    NoRoom { who: Who, calls: u64 },
+    /// The disk is read-only, for so long.
+    ReadOnly { who: Who, for_ms: u64 },
+    /// A copy is taken of the hub's disk, in place of the copy before.
+    BackUp,
+    /// The hub's power goes, for so long; then its disk is the copy that was taken last.
+    Restore { off_ms: u64 },
+    /// Clinic `by` hands in other bytes under the UID of an image that was accepted.
+    Changed {
+        by: usize,
+        clinic: usize,
+        study: u64,
+        number: u64,
+        bytes: u64,
+    },
+    /// A machine's clock says so many seconds after 1970.
+    ClockTo { who: Who, wall_s: i64 },
     /// A bit of a pack rots at the hub.
     RotAtHub { pick: u64, bit: u64 },
     /// A clinic's clock jumps.
@@ -113,6 +140,8 @@ pub enum Misdeed {
     CutsBeforeAnswer,
     /// It aborts on every instance.
     Aborts,
+    /// It stores, and answers 0110 all the same.
+    Lies,
 }
 
 impl Plan {
@@ -126,19 +155,38 @@ impl Plan {
         let mut events = Vec::new();
         let mut dice = root.child("work").dice();
         for clinic in 0..lines.len() {
-            work(clinic, &mut dice, &mut events);
+            draw::work(clinic, &mut dice, &mut events);
         }
         let mut dice = root.child("faults").dice();
         for _ in 0..4 + dice.below(16) {
             let at_ms = dice.below(LENGTH);
-            let event = fault(lines.len() as u64, &mut dice);
+            let event = draw::fault(lines.len() as u64, &mut dice);
             events.push(Timed { at_ms, event });
+        }
+        let mut dice = root.child("more").dice();
+        for clinic in 0..lines.len() {
+            draw::cut_in_two(clinic, &lines, &mut dice, &mut events);
+        }
+        draw::changed_images(lines.len() as u64, &mut dice, &mut events);
+        if dice.chance(0.25) {
+            draw::restored_hub(&mut dice, &mut events);
         }
         events.sort_by_key(|timed| timed.at_ms);
         Self {
             seed,
             lines,
             events,
+        }
+    }
+
+    /// How long the hub keeps what is stored: not at all, for an hour, or for longer than it all
+    /// lasts.
+    #[must_use]
+    pub const fn keep_stored(&self) -> Period {
+        match self.seed % 3 {
+            0 => Period(0),
+            1 => Period(3_600_000),
+            _ => Period(30 * 86_400_000),
         }
     }
 
@@ -209,93 +257,18 @@ impl Event {
     #[must_use]
     pub const fn lasts_ms(&self) -> u64 {
         match *self {
-            Self::Kill { off_ms, .. } => off_ms,
+            Self::Kill { off_ms, .. } | Self::Restore { off_ms } => off_ms,
             Self::KillAtCall { off_ms, .. } => off_ms + 2000,
+            Self::KillAtSync {
+                within_ms, off_ms, ..
+            } => within_ms + off_ms,
             Self::DiskFull { for_ms, .. }
+            | Self::ReadOnly { for_ms, .. }
             | Self::LineDown { for_ms, .. }
             | Self::Archive { for_ms, .. } => for_ms,
             _ => 0,
         }
     }
-}
-
-/// A clinic's studies, some with a late image, some instances handed in twice.
-fn work(clinic: usize, dice: &mut Dice, events: &mut Vec<Timed>) {
-    for study in 0..1 + dice.below(6) {
-        let start = dice.below(LENGTH * 3 / 4);
-        let (class, instances) = (dice.below(4) as u8, 1 + dice.below(8));
-        for number in 0..instances {
-            let late = match dice.chance(0.1) {
-                true => dice.below(LENGTH / 4),
-                false => number * 500,
-            };
-            let bytes = dice.lognormal(60_000.0, 1.3).clamp(100.0, 3e6) as u64;
-            let event = Event::HandIn {
-                clinic,
-                study,
-                number,
-                bytes,
-                class,
-            };
-            events.push(Timed {
-                at_ms: start + late,
-                event,
-            });
-            if dice.chance(0.1) {
-                let at_ms = start + late + dice.below(LENGTH / 4);
-                events.push(Timed { at_ms, event });
-            }
-        }
-    }
-}
-
-fn fault(clinics: u64, dice: &mut Dice) -> Event {
-    let clinic = dice.below(clinics) as usize;
-    let who = match dice.chance(0.4) {
-        true => Who::Hub,
-        false => Who::Clinic(clinic),
-    };
-    let off_ms = 30_000 + dice.below(1_800_000);
-    let for_ms = 10_000 + dice.below(7_200_000);
-    match dice.below(10) {
-        0 | 1 => Event::Kill { who, off_ms },
-        2 | 3 => Event::KillAtCall {
-            who,
-            calls: 1 + dice.below(400),
-            off_ms,
-        },
-        4 => Event::DiskFault {
-            who,
-            calls: 1 + dice.below(200),
-        },
-        5 => Event::DiskFull { who, for_ms },
-        6 => Event::RotAtHub {
-            pick: dice.bits(),
-            bit: dice.bits(),
-        },
-        7 => Event::Clock {
-            clinic,
-            off_s: dice.between(-1e7, 1e7) as i64,
-        },
-        8 => Event::LineDown { clinic, for_ms },
-        _ => Event::Archive {
-            how: misdeed(dice),
-            for_ms,
-        },
-    }
-}
-
-fn misdeed(dice: &mut Dice) -> Misdeed {
-    const ALL: [Misdeed; 6] = [
-        Misdeed::Down,
-        Misdeed::Slow,
-        Misdeed::Full,
-        Misdeed::Refuses,
-        Misdeed::CutsBeforeAnswer,
-        Misdeed::Aborts,
-    ];
-    let picked = usize::try_from(dice.below(ALL.len() as u64)).unwrap_or(0);
-    ALL.get(picked).copied().unwrap_or(Misdeed::Down)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use karez_dimse::stub::Behaviour;
 use karez_host::Failure;
 use karez_receiver::{Command, command::Decision};
 use karez_sender::{Handle, Sender, Work};
-use karez_store::Fault;
+use karez_store::{Fault, MemDisk};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -49,6 +49,12 @@ pub(super) struct World {
     broken: Vec<String>,
     pub(super) tasks: JoinSet<()>,
     pub(super) kills: u64,
+    /// A copy of the hub's disk.
+    pub(super) backup: Option<MemDisk>,
+    /// The hub was restored from one: what it no longer knows, a person may have to decide.
+    pub(super) restored: bool,
+    /// Syncs of the hub and of each clinic before the time of the world began.
+    syncs: Vec<u64>,
 }
 
 /// A clinic that may be off.
@@ -64,6 +70,7 @@ pub(super) enum Step {
     Power(Who),
     Cut(Who, u64),
     Room(Who),
+    Writable(Who),
     Archive,
 }
 
@@ -75,6 +82,7 @@ pub(super) fn play(plan: &Plan, aloud: bool) -> Verdict {
         .build();
     let failed = |what: String| Verdict {
         instances: 0,
+        syncs: Vec::new(),
         broken: vec![what],
         trace_hash: String::new(),
     };
@@ -94,7 +102,7 @@ pub(super) fn play(plan: &Plan, aloud: bool) -> Verdict {
 impl World {
     async fn set_up(plan: &Plan, ear: Ear) -> Result<Self, Failure> {
         let (air, seed) = (Air::new(), Seed::new(plan.seed));
-        let hub = Hub::start_new(&air, seed, SPEED).await?;
+        let hub = Hub::start_new(&air, seed, SPEED, plan.keep_stored()).await?;
         let mut nodes = Vec::new();
         for index in 0..plan.lines.len() {
             let name = format!("clinic{index}");
@@ -119,7 +127,11 @@ impl World {
             broken: Vec::new(),
             tasks: JoinSet::new(),
             kills: 0,
+            backup: None,
+            restored: false,
+            syncs: Vec::new(),
         };
+        world.syncs = world.count_syncs();
         world.lay_lines(plan)?;
         Ok(world)
     }
@@ -224,6 +236,11 @@ impl World {
                     disk.set_capacity(None);
                 }
             }
+            Step::Writable(who) => {
+                if let Some(disk) = self.disk(who) {
+                    disk.set_read_only(false);
+                }
+            }
             Step::Archive => self.hub.pacs.behave(|b| *b = Behaviour::default()),
         }
         Vec::new()
@@ -236,6 +253,7 @@ impl World {
         for who in (0..self.nodes.len()).map(Who::Clinic).chain([Who::Hub]) {
             if let Some(disk) = self.disk(who) {
                 disk.mend();
+                disk.set_read_only(false);
                 disk.set_capacity(None);
                 disk.fail_at(0, Fault::Io, false);
             }
@@ -276,6 +294,14 @@ impl World {
         }
     }
 
+    /// Syncs of the hub's disk, and of each clinic's.
+    fn count_syncs(&self) -> Vec<u64> {
+        let all = [Who::Hub].into_iter();
+        let all = all.chain((0..self.nodes.len()).map(Who::Clinic));
+        all.filter_map(|who| Some(self.disk(who)?.syncs()))
+            .collect()
+    }
+
     /// Connections of all clinics whose handshake came through.
     pub(super) fn connections(&self) -> u64 {
         let of = |node: &Node| {
@@ -300,8 +326,10 @@ impl World {
         }
         let model = self.model.state();
         hash.update(&model.trace());
+        let syncs = self.count_syncs().into_iter().zip(&self.syncs);
         Verdict {
             instances: model.instances().accepted,
+            syncs: syncs.map(|(now, then)| now - then).collect(),
             broken: self.broken.clone(),
             trace_hash: hash.finalize().to_hex().to_string(),
         }

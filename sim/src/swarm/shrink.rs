@@ -42,6 +42,7 @@ mod tests {
         let plan = plan.unwrap();
         let small = shrink_by(&plan, Duration::from_secs(60), |plan| Verdict {
             instances: 0,
+            syncs: Vec::new(),
             broken: match plan.events.iter().any(kills) {
                 true => vec!["a kill".to_owned()],
                 false => Vec::new(),

@@ -87,6 +87,13 @@ impl Machine {
         self.wall.store(-elapsed, Ordering::Relaxed);
     }
 
+    /// Its clock says that it is so many seconds after 1970 now.
+    pub fn set_clock(&self, seconds: i64) {
+        let elapsed = i64::try_from(self.air.elapsed().as_secs()).unwrap_or(i64::MAX);
+        let wall = seconds.saturating_sub(elapsed);
+        self.wall.store(wall, Ordering::Relaxed);
+    }
+
     /// The same machine with a processor that takes its time, in virtual time only.
     #[must_use]
     pub fn with_speed(mut self, bytes_per_second: u64) -> Self {

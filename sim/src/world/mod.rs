@@ -2,6 +2,7 @@
 //! shipped daemons run on it, in virtual time (tokio's paused clock) or in real time.
 
 mod air;
+mod cold;
 mod inbox;
 mod life;
 mod machine;
@@ -9,5 +10,6 @@ mod meter;
 mod stream;
 
 pub use air::{Air, SiteId, Tamper};
+pub use cold::ColdFile;
 pub use machine::{Machine, MachineEnv};
 pub use meter::Meter;

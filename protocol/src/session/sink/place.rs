@@ -40,6 +40,10 @@ impl Sink {
 
     /// The store could not take this (a full disk): it will be asked for again.
     pub fn not_stored(&mut self, segment: SegmentId, what: What) {
+        #[cfg(feature = "mutants")]
+        if crate::mutant::is_on(crate::mutant::Mutant::NotStoredKept) {
+            return;
+        }
         let Some(owner) = self.segments.get_mut(&segment) else {
             return;
         };

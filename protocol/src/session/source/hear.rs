@@ -64,6 +64,10 @@ impl Source {
         owner.record_ledger.heard(&have.records.range(), &records);
         owner.chunk_ledger.heard(&have.chunks.range(), &chunks);
         owner.answer_repeats(&records);
+        #[cfg(feature = "mutants")]
+        if crate::mutant::is_on(crate::mutant::Mutant::ReleaseByHave) {
+            owner.released.union(&records);
+        }
         owner.spare_released();
         let (study, there) = (owner.study, owner.arrived());
         if there && !was_there {
@@ -198,6 +202,10 @@ impl Source {
     /// The receipt's root against our own records (PROTOCOL 2: "the sender recomputes the
     /// root"). A receipt about records that are evicted or lost here is not ours to judge.
     fn check_root(&self, receipt: &Receipt) -> Result<(), SourceError> {
+        #[cfg(feature = "mutants")]
+        if crate::mutant::is_on(crate::mutant::Mutant::RootUnchecked) {
+            return Ok(());
+        }
         let mut root = RootHasher::default();
         for named in &receipt.records {
             let segment = self
@@ -226,6 +234,10 @@ impl Source {
 impl Segment {
     /// A receiver of another epoch may have lost what the earlier one had.
     fn meet(&mut self, epoch: Epoch) -> bool {
+        #[cfg(feature = "mutants")]
+        if crate::mutant::is_on(crate::mutant::Mutant::EpochIgnored) {
+            return false;
+        }
         let other = self
             .epoch
             .replace(epoch)

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-pub(super) const PAGE: usize = 4096;
+use super::page::{Cold, PAGE, Page};
+
 pub(super) const SECTOR: usize = 512;
 pub(super) const SECTORS: usize = PAGE / SECTOR;
-
-type Page = Arc<[u8; PAGE]>;
 
 /// Bytes of a file; a page that was never written is a hole of zeros.
 #[derive(Clone, Debug, Default)]
@@ -27,9 +26,8 @@ impl Image {
             return false;
         }
         for (page, within, range) in pieces(offset, buf.len()) {
-            let length = range.len();
             match &self.pages[page] {
-                Some(bytes) => buf[range].copy_from_slice(&bytes[within..within + length]),
+                Some(bytes) => bytes.read(within, &mut buf[range]),
                 None => buf[range].fill(0),
             }
         }
@@ -40,7 +38,9 @@ impl Image {
         self.set_len(self.len.max(offset + bytes.len() as u64));
         for (page, within, range) in pieces(offset, bytes.len()) {
             let length = range.len();
-            self.page(page)[within..within + length].copy_from_slice(&bytes[range]);
+            self.change(page, |page| {
+                page[within..within + length].copy_from_slice(&bytes[range]);
+            });
         }
     }
 
@@ -48,7 +48,7 @@ impl Image {
         if len < self.len && !len.is_multiple_of(PAGE as u64) {
             let (page, within) = split(len);
             if self.pages[page].is_some() {
-                self.page(page)[within..].fill(0);
+                self.change(page, |page| page[within..].fill(0));
             }
         }
         let count = page_count(len);
@@ -87,11 +87,13 @@ impl Image {
         if page >= self.pages.len() || page >= other.pages.len() {
             return;
         }
-        let bytes: [u8; SECTOR] = match &other.pages[page] {
-            Some(bytes) => crate::format::array_at(&bytes[..], within),
-            None => [0; SECTOR],
-        };
-        self.page(page)[within..within + SECTOR].copy_from_slice(&bytes);
+        let mut bytes = [0; SECTOR];
+        if let Some(from) = &other.pages[page] {
+            from.read(within, &mut bytes);
+        }
+        self.change(page, |page| {
+            page[within..within + SECTOR].copy_from_slice(&bytes);
+        });
     }
 
     /// Flips one bit; false when the file is too short.
@@ -101,13 +103,23 @@ impl Image {
             return false;
         }
         let (page, within) = split(offset);
-        self.page(page)[within] ^= 1 << (bit % 8);
+        self.change(page, |page| page[within] ^= 1 << (bit % 8));
         true
     }
 
-    fn page(&mut self, page: usize) -> &mut [u8; PAGE] {
+    /// Puts a full page away.
+    pub(super) fn put_away(&mut self, page: usize, cold: &Arc<dyn Cold>) {
+        let last = page_count(self.len).saturating_sub(1);
+        if let Some(Some(page)) = self.pages.get_mut(page).filter(|_| page < last) {
+            page.put_away(cold);
+        }
+    }
+
+    fn change(&mut self, page: usize, change: impl FnOnce(&mut [u8; PAGE])) {
         self.held += usize::from(self.pages[page].is_none());
-        Arc::make_mut(self.pages[page].get_or_insert_with(|| Arc::new([0; PAGE])))
+        self.pages[page]
+            .get_or_insert_with(Page::zeros)
+            .change(change);
     }
 }
 

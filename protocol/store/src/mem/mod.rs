@@ -2,6 +2,7 @@
 
 mod fault;
 mod image;
+mod page;
 mod state;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use fault::{Call, full, killed};
 use state::{Random, State};
 
 pub use fault::Fault;
+pub use page::Cold;
 
 /// Total bytes of a disk without a capacity.
 const ENDLESS: u64 = 1 << 40;
@@ -116,6 +118,23 @@ impl MemDisk {
     /// Makes all unreadable sectors readable again, with what they held.
     pub fn mend(&self) {
         self.state().mend();
+    }
+
+    /// A backup: a disk with what is durable on this one now.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().copy())))
+    }
+
+    /// A backup takes the place of what is here; all handles and locks are dead.
+    pub fn restore(&self, backup: &Self) {
+        let copy = backup.state().copy();
+        self.state().replace(copy);
+    }
+
+    /// Keeps synced pages there from now on, so that a large disk takes little memory.
+    pub fn put_away(&self, cold: Arc<dyn Cold>) {
+        self.state().cold = Some(cold);
     }
 
     /// Calls `hook` after each sync with what is durable. The hook must not use the disk.

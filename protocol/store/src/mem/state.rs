@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::fault::Faults;
-use super::image::{Image, PAGE, SECTOR, SECTORS, page_count, pieces};
+use super::image::{Image, SECTOR, SECTORS, page_count, pieces};
+use super::page::{Cold, PAGE};
 use crate::disk::Stamp;
 
 /// Called after each sync.
@@ -21,6 +22,8 @@ pub(super) struct State {
     pub(super) dirs: BTreeSet<PathBuf>,
     pub(super) locks: BTreeSet<PathBuf>,
     pub(super) hook: Option<Hook>,
+    /// Where synced pages go.
+    pub(super) cold: Option<Arc<dyn Cold>>,
     /// Counts crashes: handles of an earlier life are dead.
     pub(super) life: u64,
     nodes: BTreeMap<u64, Node>,
@@ -162,6 +165,9 @@ impl State {
         };
         node.durable.set_len(node.live.len);
         for page in std::mem::take(&mut node.dirty) {
+            if let Some(cold) = &self.cold {
+                node.live.put_away(page, cold);
+            }
             node.durable.share_page(&node.live, page);
         }
     }
@@ -181,6 +187,42 @@ impl State {
             .filter_map(|node| self.image(*node))
             .map(Image::allocated)
             .sum()
+    }
+
+    /// A disk with what is durable on this one.
+    pub(super) fn copy(&self) -> Self {
+        let nodes = self.nodes.iter().map(|(id, node)| {
+            let copy = Node {
+                live: node.durable.clone(),
+                durable: node.durable.clone(),
+                modified: node.modified,
+                ..Node::default()
+            };
+            (*id, copy)
+        });
+        Self {
+            live: self.durable.clone(),
+            durable: self.durable.clone(),
+            dirs: self.dirs.clone(),
+            nodes: nodes.collect(),
+            next: self.next,
+            writes: self.writes,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the place of what is here; all handles are dead.
+    pub(super) fn replace(&mut self, by: Self) {
+        let life = self.life + 1;
+        let (faults, cold) = (std::mem::take(&mut self.faults), self.cold.take());
+        let next = self.next.max(by.next);
+        *self = Self {
+            faults,
+            cold,
+            life,
+            next,
+            ..by
+        };
     }
 
     /// Flips a bit for good.
