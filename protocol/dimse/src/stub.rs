@@ -1,5 +1,7 @@
 //! A small PACS in memory, for tests: C-ECHO, C-STORE, C-FIND by UID, storage commitment, misbehaviour.
 
+mod found;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,7 @@ use crate::identifier::{Identifier, Level};
 use crate::scp::{Association, Config, Find, Peer, Policy, Request, Store};
 use crate::uid::{STORAGE_COMMITMENT, VERIFICATION};
 use crate::{Status, Uid};
+use found::uid_in;
 
 const PIPE: usize = 256 << 10;
 const HEAD: usize = 64 << 10;
@@ -384,21 +387,4 @@ fn count(question: &Identifier, level: Level, hits: usize) -> Vec<Identifier> {
         Level::Study | Level::Image => answer.set_study_instances(hits),
     }
     vec![answer]
-}
-
-/// The value behind the first place that looks like this UID element, in either little-endian form.
-fn uid_in(head: &[u8], tag: [u8; 4]) -> Uid {
-    let at = head.windows(4).position(|window| window == tag);
-    let rest = at.and_then(|at| head.get(at + 4..)).unwrap_or_default();
-    let Some(([a, b, c, d], value)) = rest.split_first_chunk::<4>() else {
-        return Uid::default();
-    };
-    let length = match [a, b] {
-        [b'U', b'I'] => u16::from_le_bytes([*c, *d]),
-        _ => u16::from_le_bytes([*a, *b]),
-    };
-    value
-        .get(..usize::from(length))
-        .map(Uid::from_bytes)
-        .unwrap_or_default()
 }

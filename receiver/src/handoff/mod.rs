@@ -7,6 +7,7 @@ mod doors;
 mod export;
 mod folder;
 mod identity;
+mod item;
 mod pacs;
 mod reports;
 mod web;

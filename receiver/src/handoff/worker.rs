@@ -9,6 +9,7 @@ use karez_protocol::seal::HubKeys;
 use tracing::{debug, warn};
 
 use super::identity::{Content, first};
+use super::item::item;
 use super::{Delivery, Identity, Item, Look, NoIdentity, TargetError};
 use crate::engine::{
     Claim, Express, Job, JobTarget, Mailbox, Message, News, Outcome, PatientClaim, Standing,
@@ -386,20 +387,5 @@ impl Worker {
             Ok(Err(why)) => Outcome::Later(why),
             Err(ended) => Outcome::Later(ended.to_string()),
         }
-    }
-}
-
-fn item(job: &Job, to: &JobTarget, identity: &Result<Identity, NoIdentity>) -> Item {
-    Item {
-        clinic: job.clinic_name.clone(),
-        study: job.study,
-        fingerprint: job.fingerprint,
-        content: None,
-        length: job.length,
-        identity: identity.clone(),
-        other_given: false,
-        released: to.replace,
-        alone: to.alone,
-        in_doubt: to.in_doubt,
     }
 }
