@@ -127,7 +127,7 @@ fn sum(files: &BTreeMap<String, Copied>) -> Done {
 
 /// See the module.
 fn order(name: &Path) -> u8 {
-    match name.components().next().map(|first| first.as_os_str()) {
+    match name.components().next().map(Component::as_os_str) {
         Some(first) if first == "journals" => 0,
         Some(first) if first == "ingest" => 2,
         Some(first) if first == "packs" => 3,

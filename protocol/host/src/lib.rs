@@ -2,8 +2,8 @@
 //! control socket, logs, shutdown, exit codes.
 
 pub mod alarm;
-pub mod backup;
 pub mod audit;
+pub mod backup;
 pub mod bridge;
 pub mod calendar;
 pub mod cli;

@@ -135,8 +135,8 @@ impl Level {
     #[must_use]
     pub fn for_link(bits_per_s: u64) -> Self {
         match bits_per_s {
-            0..=BEST_FEEDS => Self::Best,
-            0..=MID_FEEDS => Self::Mid,
+            thin if thin <= BEST_FEEDS => Self::Best,
+            most if most <= MID_FEEDS => Self::Mid,
             _ => Self::Fast,
         }
     }

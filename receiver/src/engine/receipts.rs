@@ -157,7 +157,7 @@ impl Engine {
         let clinics = self.clinics.values();
         let due = clinics.flat_map(|clinic| {
             clinic.fresh.iter().map(move |((segment, _), waiting)| {
-                let rests = clinic.attested.get(segment).and_then(|a| a.rests_until());
+                let rests = clinic.attested.get(segment).and_then(Attested::rests_until);
                 let late = waiting.since + RECEIPT_WAIT;
                 rests.filter(|at| *at > now).map_or(late, |at| at.min(late))
             })
@@ -206,7 +206,7 @@ impl Engine {
             return old || stat || waiting.at_once;
         }
         let attested = clinic.attested.get(&segment);
-        let rests = attested.and_then(|a| a.rests_until());
+        let rests = attested.and_then(Attested::rests_until);
         let rested = rests.is_none_or(|at| at <= now);
         let many = waiting.instances >= RECEIPT_INSTANCES;
         many || rested && self.is_quiet(peer, waiting.study)

@@ -164,7 +164,7 @@ impl Intake {
     }
 
     /// Says which scanner sends it.
-    pub(crate) fn from_scanner(&mut self, title: &str) {
+    pub(crate) fn sent_by_scanner(&mut self, title: &str) {
         title.clone_into(&mut self.scanner);
     }
 

@@ -147,7 +147,7 @@ fn row(study: &StudyStatus, history: &History) -> Row {
         Some(Say::word(Word::TakenBack))
     } else {
         let odd = vec![Say::number(study.not_whole)];
-        (study.not_whole > 0).then(|| Say::Word(Word::NotWhole, odd))
+        (study.not_whole > 0).then_some(Say::Word(Word::NotWhole, odd))
     };
     Row {
         study: study.study.clone(),

@@ -69,7 +69,7 @@ async fn receive(
     let theirs = door.handle.by(&format!("scanner {}", caller.title));
     let mut intake = theirs.intake(given).map_err(no_room)?;
     intake.behind_meta(meta.len() as u32);
-    intake.from_scanner(&caller.title);
+    intake.sent_by_scanner(&caller.title);
     intake.write(&meta).await.map_err(no_room)?;
     intake.write(&first).await.map_err(no_room)?;
     stream(&mut intake, store).await?;

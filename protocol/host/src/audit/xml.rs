@@ -198,8 +198,8 @@ mod tests {
     use crate::audit::Head;
     use karez_protocol::id::StudyId;
 
-    fn line(note: Note) -> Line {
-        let (bytes, _) = Line::write(1, Head::default(), &note);
+    fn line(note: &Note) -> Line {
+        let (bytes, _) = Line::write(1, Head::default(), note);
         Line::read(&bytes).unwrap()
     }
 
@@ -209,7 +209,7 @@ mod tests {
             .with("archive \"A&B\" <1>")
             .of(StudyId([0xab; 16]))
             .counting(412);
-        let text = message("Quetta", &line(note)).unwrap();
+        let text = message("Quetta", &line(&note)).unwrap();
         for part in [
             "csd-code=\"110104\"",
             "EventDateTime=\"1970-01-01T00:00:00Z\"",

@@ -135,6 +135,10 @@ fn navigation(to: For<'_>) -> Markup {
 }
 
 /// A form that brings the session's token back.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is made for this one call"
+)]
 fn post(to: For<'_>, path: &str, inner: Markup) -> Markup {
     html! {
         form method="post" action=(path) {

@@ -64,6 +64,10 @@ impl UserVerb {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is made for this one call"
+)]
 fn add(env: &dyn Env, users: &Users, who: (&str, Role), by: Option<String>) -> Result<(), Failure> {
     let password = ask(&format!("Password for {}: ", who.0))?;
     let giver = match &by {

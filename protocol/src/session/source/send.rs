@@ -58,7 +58,7 @@ impl Source {
     /// When, and why, [`Self::handle_timeout`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Moment, Why)> {
-        let lingering = self.segments.values().filter_map(|s| s.lingers_until());
+        let lingering = self.segments.values().filter_map(Segment::lingers_until);
         let linger = lingering.min().map(|at| (at, Why::Linger));
         [self.word_due(), linger]
             .into_iter()
