@@ -44,6 +44,8 @@ pub struct Spec {
     pub instance: String,
     /// Patient's name, as bytes in whatever character set.
     pub patient: Vec<u8>,
+    /// Patient's number; left out when empty.
+    pub number: Vec<u8>,
     /// Bytes of pixel data.
     pub pixels: usize,
     /// Seed of the pixels.
@@ -61,6 +63,7 @@ impl Spec {
             study: format!("1.2.826.0.1.{seed}"),
             instance: format!("1.2.826.0.1.{seed}.1"),
             patient: b"MADE^UP".to_vec(),
+            number: Vec::new(),
             pixels: pixels & !1,
             seed,
         }
@@ -93,6 +96,9 @@ impl Spec {
         w.element(0x0008, 0x0060, b"CS", b"OT");
         w.element(0x0009, 0x0010, b"LO", b"KAREZ TEST");
         w.element(0x0010, 0x0010, b"PN", &self.patient);
+        if !self.number.is_empty() {
+            w.element(0x0010, 0x0020, b"LO", &self.number);
+        }
         w.element(0x0020, 0x000d, b"UI", self.study.as_bytes());
         w.element(
             0x0020,

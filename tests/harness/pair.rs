@@ -43,8 +43,14 @@ impl Pair {
     /// Sets both up with a PACS as hand-off, and starts them; anybody may send to the clinic.
     #[must_use]
     pub fn start_into(shape: Shape, target: &str) -> Self {
+        Self::start_into_with(shape, target, &[])
+    }
+
+    /// The same with further arguments of `karez-receiver run`.
+    #[must_use]
+    pub fn start_into_with(shape: Shape, target: &str, receiver: &[&str]) -> Self {
         let sender = ["--set", "dicom.allow_any=true"];
-        let mut pair = Self::prepare_into(shape, &sender, &[], Some(target));
+        let mut pair = Self::prepare_into(shape, &sender, receiver, Some(target));
         pair.receiver.start();
         let invitation = pair.invite("clinic-one");
         pair.join(&invitation);
@@ -109,6 +115,17 @@ impl Pair {
     /// Enrols the clinic.
     pub fn join(&self, invitation: &str) {
         run_ok("karez-sender", self.sender.data(), &["join", invitation]);
+    }
+
+    /// Another clinic of the same hub, running.
+    #[must_use]
+    pub fn another_clinic(&self, name: &str) -> Daemon {
+        let data = self.scratch.path().join(name);
+        run_ok("karez-sender", &data, &["join", &self.invite(name)]);
+        let log = self.scratch.path().join(format!("{name}.log"));
+        let mut clinic = Daemon::new("karez-sender", &data, &log);
+        clinic.start();
+        clinic
     }
 
     /// Gives files or folders to the clinic.
