@@ -30,7 +30,7 @@ command -v debootstrap >/dev/null || apt-get install -y -qq --no-install-recomme
 build_packages() {
     for name in karez-sender karez-receiver; do
         target/release/$name man "$out/$name" >/dev/null
-        cargo deb -q --no-build --no-strip -p $name --deb-version "$1" -o "$work/${name}_$1.deb"
+        cargo deb -q --fast --no-build --no-strip -p $name --deb-version "$1" -o "$work/${name}_$1.deb" >/dev/null
     done
 }
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }

@@ -264,6 +264,18 @@ impl config::Settings for Settings {
 }
 
 impl Settings {
+    /// Takes over what can change in a running hub; the other keys that differ wait for a restart.
+    pub(crate) fn take_live_of(&mut self, new: Self) -> Vec<String> {
+        const LIVE: [&str; 3] = ["hub.name", "hub.addresses", "store."];
+        let changed = config::changed(self, &new).into_iter();
+        let waits = changed.filter(|key| !LIVE.iter().any(|live| key.starts_with(live)));
+        let waits = waits.collect();
+        self.hub.name = new.hub.name;
+        self.hub.addresses = new.hub.addresses;
+        self.store = new.store;
+        waits
+    }
+
     /// How QUIC uses the links.
     #[must_use]
     pub fn link_config(&self) -> LinkConfig {
@@ -286,6 +298,15 @@ mod tests {
     #[test]
     fn the_table_of_keys_is_that_of_the_structs() {
         config::check_table::<Settings>().unwrap();
+    }
+
+    #[test]
+    fn a_reload_changes_what_can_change_and_names_the_rest() {
+        let (mut now, mut new) = (Settings::default(), Settings::default());
+        new.hub.addresses = vec!["hub.example.org:4433".into()];
+        new.link.ip_mtu = 1300;
+        assert_eq!(now.take_live_of(new), ["link.ip_mtu"]);
+        assert_eq!((now.hub.addresses.len(), now.link.ip_mtu), (1, 1400));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::daemon::Handle;
 use crate::engine::Ticket;
 use crate::ingest::Given;
+use crate::settings::Settings;
 
 /// Answers commands with a sender's handle.
 pub struct Commands(pub Handle);
@@ -114,6 +115,10 @@ impl Commands {
             }
             "audit-verify" => self.0.audit_verify().await,
             "audit-witnesses" => self.0.audit_witnesses().await,
+            "reload" => {
+                let settings: Settings = arguments(given)?;
+                Ok(json!({ "restart": self.0.reload(settings).await? }))
+            }
             "join" => {
                 let join: Join = arguments(given)?;
                 self.0.join(&join.invitation).await?;

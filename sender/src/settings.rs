@@ -179,6 +179,40 @@ impl config::Settings for Settings {
 }
 
 impl Settings {
+    /// The keys that differ from `old` and can change only by a restart.
+    pub(crate) fn waits_for_restart(&self, old: &Self) -> Vec<String> {
+        const LIVE: [&str; 9] = [
+            "link.bytes_per_",
+            "link.hours",
+            "link.utc_offset",
+            "spool.keep_",
+            "spool.evict_below",
+            "study.",
+            "pack.",
+            "rule",
+            "name",
+        ];
+        let changed = config::changed(old, self).into_iter();
+        changed
+            .filter(|key| !LIVE.iter().any(|live| key.starts_with(live)))
+            .collect()
+    }
+
+    /// These, with what can change only by a restart as it is in `old`.
+    pub(crate) fn with_fixed_of(self, old: &Self) -> Self {
+        let mut next = old.clone();
+        next.name = self.name;
+        next.link.take_limits_of(self.link);
+        next.spool = Spool {
+            release_on: old.spool.release_on,
+            ..self.spool
+        };
+        next.study = self.study;
+        next.pack = self.pack;
+        next.rule = self.rule;
+        next
+    }
+
     /// The class that the rules give an instance: the first that fits, else by its requested
     /// procedure priority (PS3.3 C.4.11), else none.
     #[must_use]
@@ -229,6 +263,21 @@ mod tests {
     #[test]
     fn the_table_of_keys_says_what_the_structs_are() {
         config::check_table::<Settings>().unwrap();
+    }
+
+    #[test]
+    fn a_reload_changes_what_can_change_and_names_the_rest() {
+        let mut new = Settings::default();
+        new.study.quiet = Period::seconds(5);
+        new.rule = vec![Rule::default()];
+        new.dicom.ae_title = "OTHER".into();
+        new.spool.release_on = ReleaseOn::Committed;
+        let old = Settings::default();
+        let waits = new.waits_for_restart(&old);
+        assert_eq!(waits, ["dicom.ae_title", "spool.release_on"]);
+        let now = new.with_fixed_of(&old);
+        assert_eq!((now.study.quiet, now.rule.len()), (Period::seconds(5), 1));
+        assert_eq!((now.dicom, now.spool), (old.dicom, old.spool));
     }
 
     #[test]

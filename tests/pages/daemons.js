@@ -32,7 +32,7 @@ export async function start(program, data, settings) {
 }
 
 /// A file of Explicit VR Little Endian whose pixels no codec makes smaller.
-export function image(folder, { name, study, instance, modality, side }) {
+export function image(folder, { name, study, instance, modality, side, sop = "1.2.840.10008.5.1.4.1.1.7" }) {
   const text = (value, pad = " ") => Buffer.from(value.length % 2 ? value + pad : value);
   const short = (group, element, vr, value) => {
     const head = Buffer.alloc(8);
@@ -40,10 +40,9 @@ export function image(folder, { name, study, instance, modality, side }) {
     return Buffer.concat([head, value]);
   };
   const number = (value) => { const two = Buffer.alloc(2); two.writeUInt16LE(value); return two; };
-  const secondary = "1.2.840.10008.5.1.4.1.1.7";
   const uid = (value) => text(value, "\0");
   const meta = Buffer.concat([
-    short(2, 2, "UI", uid(secondary)), short(2, 3, "UI", uid(instance)),
+    short(2, 2, "UI", uid(sop)), short(2, 3, "UI", uid(instance)),
     short(2, 0x10, "UI", uid("1.2.840.10008.1.2.1")), short(2, 0x12, "UI", uid("1.2.3.4")),
   ]);
   const length = Buffer.alloc(4); length.writeUInt32LE(meta.length);
@@ -51,7 +50,7 @@ export function image(folder, { name, study, instance, modality, side }) {
   const long = Buffer.alloc(12); long.writeUInt16LE(0x7fe0, 0); long.writeUInt16LE(0x10, 2); long.write("OB", 4); long.writeUInt32LE(pixels.length, 8);
   const file = Buffer.concat([
     Buffer.alloc(128), Buffer.from("DICM"), short(2, 0, "UL", length), meta,
-    short(8, 5, "CS", text("ISO_IR 192")), short(8, 0x16, "UI", uid(secondary)), short(8, 0x18, "UI", uid(instance)),
+    short(8, 5, "CS", text("ISO_IR 192")), short(8, 0x16, "UI", uid(sop)), short(8, 0x18, "UI", uid(instance)),
     short(8, 0x60, "CS", text(modality)), short(0x10, 0x10, "PN", text(name)), short(0x10, 0x20, "LO", text("0001")),
     short(0x20, 0xd, "UI", uid(study)), short(0x20, 0xe, "UI", uid(`${study}.1`)),
     short(0x28, 2, "US", number(1)), short(0x28, 4, "CS", text("MONOCHROME2")), short(0x28, 0x10, "US", number(side)),

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod backup;
 pub mod bridge;
 pub mod calendar;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -54,16 +54,16 @@ impl Manager {
         self.say(&format!("STATUS={line}"));
     }
 
-    /// Says that the daemon is alive at half the time that the manager allows, as long as `alive`
-    /// says so. Returns at once when nobody wants to know.
-    pub async fn watchdog(&self, alive: impl Fn() -> bool) {
+    /// Says that the daemon is alive at half the time that the manager allows, as often as `alive`
+    /// answers yes: one that does not answer is not. Returns at once when nobody wants to know.
+    pub async fn watchdog(&self, alive: impl AsyncFn() -> bool) {
         let Some(allowed) = self.watchdog.filter(|_| self.socket.is_some()) else {
             return;
         };
         let mut ticks = tokio::time::interval(allowed / 2);
         loop {
             ticks.tick().await;
-            if alive() {
+            if alive().await {
                 self.say("WATCHDOG=1");
             }
         }
@@ -132,7 +132,7 @@ mod tests {
         socket.set_nonblocking(true).unwrap();
         let manager = Manager::new(Some(path.as_os_str()), Some(20_000_000));
         let asked = AtomicUsize::new(0);
-        let alive = || asked.fetch_add(1, Ordering::SeqCst) < 3;
+        let alive = async || asked.fetch_add(1, Ordering::SeqCst) < 3;
         let feeding = manager.watchdog(alive);
         assert!(
             tokio::time::timeout(Duration::from_secs(95), feeding)
@@ -150,7 +150,7 @@ mod tests {
     async fn without_a_manager_nothing_happens() {
         let nobody = Manager::new(None, Some(1));
         nobody.ready();
-        nobody.watchdog(|| true).await;
+        nobody.watchdog(async || true).await;
         let missing = Manager::new(Some(OsStr::new("/nonexistent/notify")), None);
         missing.ready();
     }

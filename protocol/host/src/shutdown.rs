@@ -35,6 +35,19 @@ impl Shutdown {
         Ok((trigger, shutdown))
     }
 
+    /// Calls `reload` at each SIGHUP, until the shutdown.
+    pub async fn on_hangup(&self, reload: impl AsyncFn()) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            return tracing::warn!("SIGHUP cannot be heard");
+        };
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => reload().await,
+                () = self.wait() => return,
+            }
+        }
+    }
+
     /// Whether it was asked for.
     #[must_use]
     pub fn requested(&self) -> bool {

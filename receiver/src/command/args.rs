@@ -48,6 +48,8 @@ pub(super) enum Verb {
     Status(Status),
     /// Looks at configuration, disk and targets
     Check,
+    /// Gives the running hub the configuration anew; no transfer is touched
+    Reload,
     /// Who may log in to the dashboard
     #[command(subcommand)]
     User(UserVerb),

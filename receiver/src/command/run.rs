@@ -30,10 +30,15 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let env = ask::world()?;
     keep_others_out(&dir)?;
     let settings = ask::settings(common, &*env, &dir)?;
-    block_on(serve(env, &dir, settings))?
+    block_on(serve(common, env, &dir, settings))?
 }
 
-async fn serve(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<(), Failure> {
+async fn serve(
+    common: &Common,
+    env: Arc<dyn Env>,
+    dir: &Path,
+    settings: Settings,
+) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals();
     let (trigger, shutdown) =
         shutdown.map_err(|e| Failure::new(format!("signals cannot be heard: {e}")))?;
@@ -47,7 +52,7 @@ async fn serve(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<(), 
     let handler = Arc::new(Control(receiver.handle()));
     let control = tokio::spawn(control.serve(handler, shutdown.clone()));
     let page = HubPages::serve(
-        world,
+        world.clone(),
         dir.to_owned(),
         page,
         receiver.handle(),
@@ -57,10 +62,13 @@ async fn serve(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<(), 
     let manager = Manager::from_environment();
     manager.ready();
     info!(address = %receiver.address(), "the hub serves");
+    let alive = receiver.handle();
+    let reload = async || read_again(common, &*world, dir, &alive).await;
     let broken = tokio::select! {
         () = shutdown.wait() => false,
         () = receiver.engine_ended() => true,
-        () = beat(&manager) => false,
+        () = beat(&manager, &alive) => false,
+        () = shutdown.on_hangup(reload) => false,
     };
     manager.stopping();
     trigger.fire();
@@ -74,10 +82,24 @@ async fn serve(env: Arc<dyn Env>, dir: &Path, settings: Settings) -> Result<(), 
     Ok(())
 }
 
-/// Tells the service manager that the daemon is alive.
-async fn beat(manager: &Manager) {
-    manager.watchdog(|| true).await;
+/// Tells the service manager that the daemon is alive while its engine answers.
+async fn beat(manager: &Manager, handle: &Handle) {
+    let answers = async || handle.command(Command::Targets {}).await.is_ok();
+    manager.watchdog(answers).await;
     std::future::pending::<()>().await;
+}
+
+/// A configuration that is wrong changes nothing.
+async fn read_again(common: &Common, env: &dyn Env, dir: &Path, handle: &Handle) {
+    let settings = ask::settings(common, env, dir);
+    let done = match settings.map(Box::new) {
+        Ok(settings) => handle.command(Command::Reload { settings }).await,
+        Err(failure) => Err(failure),
+    };
+    match done {
+        Ok(restart) => info!(%restart, "the configuration was read again"),
+        Err(error) => tracing::error!(%error, "the configuration was not taken; the old one holds"),
+    }
 }
 
 /// A command that works on the directory just now is waited for.

@@ -1,14 +1,17 @@
 //! `status`, `clinics`, `check`: what is here and how it is.
 
+use std::path::Path;
 use std::time::Duration;
 
 use karez_host::cli::Common;
-use karez_host::{Failure, status as show};
+use karez_host::page::Users;
+use karez_host::{Env, Failure, check, status as show};
 use serde_json::{Value, json};
 
 use super::args::{Json, Status};
 use super::{Command, ask};
 use crate::keys;
+use crate::settings::Settings;
 use crate::status::text;
 
 /// How often `--watch` asks.
@@ -40,8 +43,27 @@ pub(super) fn clinics(common: &Common, args: &Json) -> Result<(), Failure> {
     show::print(&text::clinics(list))
 }
 
+/// Reads the configuration and gives it to the running hub.
+pub(super) fn reload(common: &Common) -> Result<(), Failure> {
+    let (env, dir) = (ask::world()?, ask::directory(common)?);
+    let settings = Box::new(ask::settings(common, &*env, &dir)?);
+    let (name, arguments) = Command::Reload { settings }
+        .write()
+        .map_err(|e| Failure::new(e.to_string()))?;
+    let answer = ask::ask_daemon(common, &name, arguments)?;
+    let keys = answer.as_array().into_iter().flatten();
+    let keys: Vec<&str> = keys.filter_map(Value::as_str).collect();
+    show::print(&match keys.is_empty() {
+        true => "the new settings hold; no transfer was touched\n".to_owned(),
+        false => format!(
+            "the new settings hold; these wait for a restart: {}\n",
+            keys.join(", ")
+        ),
+    })
+}
+
 /// Each thing that must be right, one line each.
-pub(super) fn check(common: &Common) -> Result<(), Failure> {
+pub(super) fn check_all(common: &Common) -> Result<(), Failure> {
     let dir = ask::directory(common)?;
     let env = ask::world()?;
     let settings = ask::settings(common, &*env, &dir)?;
@@ -72,16 +94,64 @@ pub(super) fn check(common: &Common) -> Result<(), Failure> {
             false => Ok("it seems right".into()),
         },
     )?;
-    let daemon = ask::ask_daemon(common, "targets", json!({}));
+    good &= line("directory", check::directory(&*env.disk(), &dir))?;
+    good &= line("address", address(&settings))?;
+    good &= line("page", page(&*env, &dir, &settings))?;
+    good &= line("alarms", Ok(told(&settings)))?;
+    let daemon = ask::ask_daemon(common, "status", json!({}));
     let running = daemon.as_ref().map(|_| "it runs".to_owned());
     good &= line("daemon", running.map_err(Clone::clone))?;
-    for target in daemon.ok().iter().filter_map(Value::as_array).flatten() {
+    if let Ok(status) = &daemon {
+        good &= line("clinics", some_clinic(status))?;
+        for alarm in status["alarms"].as_array().into_iter().flatten() {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let alarm = Failure::new(text(&alarm["alarm"])).fix(text(&alarm["actions"][0]));
+            good &= line("alarm", Err(alarm))?;
+        }
+    }
+    let targets = daemon.and_then(|_| ask::ask_daemon(common, "targets", json!({})));
+    for target in targets.ok().iter().filter_map(Value::as_array).flatten() {
         let name = target["name"].as_str().unwrap_or_default();
         good &= super::target::test(common, name)?;
     }
     match good {
         true => Ok(()),
         false => Err(Failure::new("not everything is right: see above")),
+    }
+}
+
+/// What an invitation would say.
+fn address(settings: &Settings) -> Result<String, Failure> {
+    let hub = &settings.hub;
+    match hub.addresses.as_slice() {
+        [] if hub.listen.ip().is_unspecified() || hub.listen.ip().is_loopback() => {
+            Err(Failure::new("it is not known where clinics find this hub")
+                .at("hub.addresses")
+                .fix("Set it to HOST:PORT as the internet sees it, and open that UDP port"))
+        }
+        [] => Ok(hub.listen.to_string()),
+        addresses => Ok(addresses.join(", ")),
+    }
+}
+
+fn page(env: &dyn Env, dir: &Path, settings: &Settings) -> Result<String, Failure> {
+    let address = settings.page.address();
+    let address = address.map_err(|unfit| Failure::new(unfit.message).at(unfit.key))?;
+    check::page(address, &Users::of(env.disk(), dir))
+}
+
+fn told(settings: &Settings) -> String {
+    match settings.alarm.to.is_empty() && settings.alarm.webhook.is_empty() {
+        true => "nobody is told when something is wrong: set alarm.to or alarm.webhook".to_owned(),
+        false => "somebody is told".to_owned(),
+    }
+}
+
+fn some_clinic(status: &Value) -> Result<String, Failure> {
+    match status["clinics"].as_array().map_or(0, Vec::len) {
+        0 => Err(Failure::new("no clinic has joined yet")
+            .fix("Give it the line that `invite NAME` prints")),
+        count => Ok(format!("{count} have joined")),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::settings::Settings;
+
 /// What the engine can be asked. Its name is the request's, its fields the arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -29,6 +31,11 @@ pub enum Command {
         addresses: Vec<String>,
         /// Whether the clinic's present key is revoked.
         replace: bool,
+    },
+    /// Other settings from now on; answers the keys that wait for a restart.
+    Reload {
+        /// All of them.
+        settings: Box<Settings>,
     },
     /// What a span of time has brought.
     Report {

@@ -42,6 +42,7 @@ impl Engine {
                 addresses,
                 replace,
             } => self.invite(&name, addresses, replace),
+            Command::Reload { settings } => Ok(json!(self.settings.take_live_of(*settings))),
             Command::Report { from, to } => Ok(self.report(&(from..to))),
             Command::Revoke { name } => self.revoke(&name),
             Command::TargetAdd { name, url } => self.add_target(name, &url),

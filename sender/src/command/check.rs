@@ -2,7 +2,8 @@
 
 use clap::Args;
 use karez_host::control::Client;
-use karez_host::{Env, Failure, status};
+use karez_host::page::Users;
+use karez_host::{Env, Failure, check, status};
 use karez_sender::{HubInfo, Keys, reach};
 use serde::Serialize;
 
@@ -28,11 +29,22 @@ const NOT_BEFORE: i64 = 1_704_067_200;
 
 impl Check {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let runs = Client::connect(&context.dir).await.is_ok();
         let lines = [
             line("configuration", Ok("can be read".to_owned())),
+            line(
+                "directory",
+                check::directory(&*context.env.disk(), &context.dir),
+            ),
             line("disk", disk(context)),
             line("clock", Ok(clock(context))),
-            line("scanner port", port(context).await),
+            line("hours", hours(context)),
+            line("daemon", Ok(daemon(runs))),
+            line("scanner port", port(context, runs).await),
+            line("scanners", scanners(context)),
+            line("folders", folders(context)),
+            line("page", page(context)),
+            line("alarms", Ok(alarms(context))),
             line("hub", hub(context).await),
         ];
         if self.json {
@@ -85,12 +97,86 @@ fn clock(context: &Context) -> String {
     }
 }
 
-async fn port(context: &Context) -> Result<String, Failure> {
+/// Hours are local: without the offset they are night in Greenwich.
+fn hours(context: &Context) -> Result<String, Failure> {
+    let link = &context.settings.link;
+    if !link.hours.is_empty() && link.utc_offset == "+00:00" {
+        return Err(
+            Failure::new("link.hours is set, and local time is said to be UTC")
+                .at("link.utc_offset")
+                .fix("Set it to \"+05:00\" in Pakistan"),
+        );
+    }
+    Ok(match link.hours.is_empty() {
+        true => "it sends at any time".to_owned(),
+        false => format!("it sends at {}", link.hours.join(", ")),
+    })
+}
+
+fn daemon(runs: bool) -> String {
+    match runs {
+        true => "runs".to_owned(),
+        false => "does not run now: `systemctl start karez-sender`, or `run`".to_owned(),
+    }
+}
+
+/// Whether anybody may send at all.
+fn scanners(context: &Context) -> Result<String, Failure> {
+    let dicom = &context.settings.dicom;
+    let by_command = context.dir.join("scanners");
+    let allowed = context
+        .env
+        .disk()
+        .len(&by_command)
+        .is_ok_and(|length| length.is_some());
+    let any = dicom.allow_any || allowed || !dicom.allow.is_empty();
+    if !any && !dicom.listen.is_empty() && context.settings.watch.folders.is_empty() {
+        return Err(Failure::new("no scanner may send yet").fix(
+            "Let it call once, then allow it on the page or with `karez-sender allow TITLE`",
+        ));
+    }
+    Ok("who may send is set".to_owned())
+}
+
+/// Watched folders are there and can be emptied.
+fn folders(context: &Context) -> Result<String, Failure> {
+    let watch = &context.settings.watch;
+    let disk = context.env.disk();
+    for folder in &watch.folders {
+        let path = std::path::Path::new(folder);
+        disk.entries(path).map_err(|error| {
+            Failure::new(format!("a watched folder cannot be read: {error}"))
+                .at(folder)
+                .fix("Make it, and let the daemon's user read it")
+        })?;
+        if watch.after != "keep" {
+            check::writable(&*disk, path)?;
+        }
+    }
+    Ok(format!("{} watched", watch.folders.len()))
+}
+
+fn page(context: &Context) -> Result<String, Failure> {
+    let users = Users::of(context.env.disk(), &context.dir);
+    let address = context.settings.page.address();
+    let address = address.map_err(|unfit| Failure::new(unfit.message).at(unfit.key))?;
+    check::page(address, &users)
+}
+
+fn alarms(context: &Context) -> String {
+    let alarm = &context.settings.alarm;
+    match alarm.to.is_empty() && alarm.webhook.is_empty() {
+        true => "nobody is told when something is wrong: set alarm.to or alarm.webhook".to_owned(),
+        false => "somebody is told".to_owned(),
+    }
+}
+
+async fn port(context: &Context, runs: bool) -> Result<String, Failure> {
     let listen = &context.settings.dicom.listen;
     if listen.is_empty() {
         return Ok("is switched off".to_owned());
     }
-    if Client::connect(&context.dir).await.is_ok() {
+    if runs {
         return Ok(format!("{listen}: `status` of the running daemon shows it"));
     }
     let failed = |e: String| {

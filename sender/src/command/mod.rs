@@ -12,6 +12,7 @@ mod join;
 mod owed;
 mod pause;
 mod reached;
+mod reload;
 mod run;
 mod send;
 mod status;
@@ -76,6 +77,8 @@ enum What {
     Audit(audit::Audit),
     /// Says how small files become, without sending anything
     Estimate(estimate::Estimate),
+    /// Gives the running daemon the configuration anew; no transfer is touched
+    Reload,
     /// Who may log in to the page
     #[command(subcommand)]
     User(UserVerb),
@@ -100,6 +103,8 @@ struct Context {
     env: Arc<RealEnv>,
     dir: PathBuf,
     settings: Settings,
+    /// `--set`, for when the configuration is read again.
+    set: Vec<String>,
 }
 
 /// Parses the command line and does what it says.
@@ -130,6 +135,7 @@ async fn work(what: What, context: Context) -> Result<(), Failure> {
         What::Pause => pause::run(context, true).await,
         What::Resume => pause::run(context, false).await,
         What::Allow(allow) => allow.run(context).await,
+        What::Reload => reload::run(context).await,
         What::User(verb) => verb.run(&*context.env, &context.dir),
         What::Verify(verify) => verify.run(context).await,
         What::Audit(audit) => audit.run(context).await,
@@ -152,7 +158,13 @@ impl Context {
         if let Err(error) = process::keep_memory_private() {
             tracing::warn!(%error, "this process's memory may end up in a core dump");
         }
-        Ok(Self { env, dir, settings })
+        let set = common.set.clone();
+        Ok(Self {
+            env,
+            dir,
+            settings,
+            set,
+        })
     }
 
     fn world(&self) -> Arc<dyn Env> {

@@ -11,7 +11,7 @@ use karez_sender::{ClinicPages, Commands, Handle, Sender, Work};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Context, init};
+use super::{Context, init, reload};
 
 /// How long a starting daemon, or a command, waits for another process to let the directory go.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -29,10 +29,12 @@ pub(super) async fn run(context: Context) -> Result<(), Failure> {
     let manager = Manager::from_environment();
     manager.ready();
     tracing::info!("running");
+    let reload = async || reload::on_signal(&context, &context.set, &handle).await;
     tokio::select! {
+        () = shutdown.on_hangup(reload) => {}
         () = shutdown.wait() => {}
         () = handle.ended() => tracing::error!("the engine has ended"),
-        () = keep_alive(&manager) => {}
+        () = keep_alive(&manager, &handle) => {}
     }
     manager.stopping();
     trigger.fire();
@@ -64,7 +66,9 @@ fn show_page(context: &Context, handle: Handle, shutdown: Shutdown) -> JoinHandl
     tokio::spawn(ClinicPages::serve(env, dir, settings, handle, shutdown))
 }
 
-async fn keep_alive(manager: &Manager) {
-    manager.watchdog(|| true).await;
+/// The service manager is told that the daemon is alive while its engine answers.
+async fn keep_alive(manager: &Manager, handle: &Handle) {
+    let answers = async || handle.status().await.is_ok();
+    manager.watchdog(answers).await;
     std::future::pending::<()>().await;
 }

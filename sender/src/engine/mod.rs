@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Withdraw(String, String, oneshot::Sender<Result<String, Failure>>),
     /// Send nothing but STAT, or everything again.
     Pause(bool, oneshot::Sender<Result<(), Failure>>),
+    /// Other settings from now on, as far as they can change in a running engine.
+    Reload(Arc<Settings>, oneshot::Sender<()>),
     /// Another word about the hub: an invitation, or the answer to one.
     Hub(HubInfo, oneshot::Sender<Result<(), Failure>>),
     /// Say which files of watched folders were taken.
@@ -282,6 +284,11 @@ impl Engine {
             Command::Prioritise(study, class, reply) => self.prioritise(&study, class, reply),
             Command::Withdraw(study, reason, reply) => self.withdraw(&study, &reason, reply),
             Command::Pause(paused, reply) => drop(reply.send(self.pause(paused))),
+            Command::Reload(settings, reply) => {
+                self.shared.gate.set_limits(settings.link.limits());
+                self.shared.settings = settings;
+                let _ = reply.send(());
+            }
             Command::Hub(info, reply) => drop(reply.send(self.set_hub(info))),
             Command::Marks(reply) => drop(reply.send(self.marks())),
             Command::Mark(mark, reply) => self.mark(&mark, reply),

@@ -41,7 +41,10 @@ impl Engine {
         let named = self.tables.studies.iter().rev().take(NAMES_SHOWN);
         let opened = named.filter_map(|(id, study)| {
             let name = desk.open(&study.facts.label.name).ok()?;
-            Some((id.short(), String::from_utf8(name.to_vec()).ok()?))
+            let name = std::str::from_utf8(&name).ok()?;
+            // PS3.5 6.2.1: components are parted by ^, representations by =.
+            let name = name.split('=').next().unwrap_or_default().replace('^', " ");
+            Some((id.short(), name.trim().to_owned()))
         });
         opened.collect()
     }

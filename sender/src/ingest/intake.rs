@@ -1,8 +1,8 @@
 //! One instance on its way in.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use karez_host::env::work;
 use karez_host::units::Size;
@@ -28,10 +28,19 @@ pub(crate) struct IntakeTools {
     pub(crate) dir: PathBuf,
     pub(crate) blobs: Blobs,
     pub(crate) keys: Arc<Keys>,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<RwLock<Arc<Settings>>>,
     /// Bytes accepted and not yet sealed: they will need room a second time.
     pub(crate) unsealed: Arc<AtomicU64>,
     pub(crate) engine: mpsc::Sender<Command>,
+}
+
+impl IntakeTools {
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 /// What whoever hands an instance in says of it.
@@ -195,7 +204,7 @@ impl Intake {
             return Err(Failure::new("the file is empty").fix("There is nothing to send"));
         }
         let rest = std::mem::take(&mut self.buffer);
-        let (keys, settings) = (self.tools.keys.clone(), self.tools.settings.clone());
+        let (keys, settings) = (self.tools.keys.clone(), self.tools.settings());
         let given = self.given.clone();
         let given = (given, std::mem::take(&mut self.scanner));
         let close = move |writer: &mut Writer| {
@@ -244,7 +253,8 @@ impl Intake {
             return Ok(());
         }
         self.looked_at = self.received.max(1);
-        let spool = &self.tools.settings.spool;
+        let settings = self.tools.settings();
+        let spool = &settings.spool;
         let keep = match self.given.class {
             Some(Class::Stat) => spool.keep_free_stat,
             _ => spool.keep_free,

@@ -105,7 +105,8 @@ fn figures(status: &Status, settings: &Settings) -> Vec<(Word, Say)> {
     let daily: u64 = fresh.map(|s| s.bytes_sealed).sum();
     let free = spool.free_bytes.saturating_sub(settings.spool.keep_free.0);
     let free_words = Say::As(bytes(free));
-    let disk = match free.checked_div(daily) {
+    // What would last for years is no figure to plan by.
+    let disk = match free.checked_div(daily).filter(|days| *days < 1000) {
         Some(days) => Say::Word(Word::FreeDays, vec![free_words, Say::number(days)]),
         None => Say::Word(Word::Free, vec![free_words]),
     };
@@ -179,8 +180,10 @@ fn lamps(study: &StudyStatus) -> Vec<Lamp> {
 }
 
 fn left(study: &StudyStatus, history: &History) -> Left {
-    if study.receipt != "none" || study.withdrawn {
-        return Left::Nothing;
+    match (study.withdrawn, study.receipt.as_str()) {
+        (true, _) => return Left::Over,
+        (false, "none") => {}
+        _ => return Left::Nothing,
     }
     let known = study.eta_s.filter(|s| *s > 0);
     known

@@ -123,6 +123,15 @@ impl Link {
         }
     }
 
+    /// Takes over what a running link can change: what it may cost, and when.
+    pub(crate) fn take_limits_of(&mut self, other: Self) {
+        self.bytes_per_hour = other.bytes_per_hour;
+        self.bytes_per_day = other.bytes_per_day;
+        self.bytes_per_month = other.bytes_per_month;
+        self.hours = other.hours;
+        self.utc_offset = other.utc_offset;
+    }
+
     /// Seconds by which local time is ahead of UTC.
     pub(crate) fn offset_s(&self) -> i64 {
         offset(&self.utc_offset).unwrap_or(0)

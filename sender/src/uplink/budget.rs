@@ -79,6 +79,11 @@ impl Budget {
         }
     }
 
+    /// Other limits from now on; what is spent stays spent.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// What is spent, and whether it is paused, as an earlier process wrote it down.
     ///
     /// # Errors

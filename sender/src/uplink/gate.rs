@@ -70,6 +70,11 @@ impl Gate {
         self.state().budget.pause(paused);
     }
 
+    /// Other limits from now on.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.state().budget.set_limits(limits);
+    }
+
     /// What an earlier process wrote down.
     pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), WireError> {
         self.state().budget.restore(bytes)

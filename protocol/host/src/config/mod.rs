@@ -6,6 +6,7 @@
 //!
 //! Sections nest; a list of sections (`[[rule]]`) is written as `rule[].key` in the table.
 
+mod changed;
 mod error;
 mod nearest;
 mod probe;
@@ -19,6 +20,7 @@ use karez_store::{Disk, read_whole};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
+pub use self::changed::changed;
 pub use self::error::ConfigError;
 pub use self::table::{Key, Unfit, check_table, default_file};
 use crate::datadir::CONFIG;

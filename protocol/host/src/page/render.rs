@@ -169,7 +169,7 @@ fn figures(to: For<'_>, view: &View) -> Markup {
                 div { dt { (to.word(*name)) } dd { (to.say(value)) } }
             }
         }
-        @if let Some(ribbon) = &view.ribbon { (strip(to, ribbon)) }
+        @if let Some(ribbon) = view.ribbon.as_ref().filter(|r| r.watched_s > 0) { (strip(to, ribbon)) }
         (actions(to, &view.actions, "all"))
     }
 }

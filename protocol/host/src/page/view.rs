@@ -123,6 +123,8 @@ impl Lamp {
 pub enum Left {
     /// Nothing is left.
     Nothing,
+    /// It is not wanted any more.
+    Over,
     /// About so many seconds.
     About(u64),
     /// Nobody can say.

@@ -128,8 +128,8 @@ words! {
     NoLine: "no line", "رابطہ نہیں";
     Revoked: "cut off", "منقطع";
     // A study.
-    Images: "{0} images", "{0} تصاویر";
-    ImagesOf: "{0}, {1} images", "{0}، {1} تصاویر";
+    Images: "{0} image(s)", "{0} تصاویر";
+    ImagesOf: "{0}, {1} image(s)", "{0}، {1} تصاویر";
     From: "from {0}", "{0} سے";
     ArrivedAt: "arrived {0}", "آمد {0}";
     Unknown: "unknown", "معلوم نہیں";

@@ -85,6 +85,7 @@ fn cell(to: For<'_>, column: &str, lamp: Lamp) -> Markup {
 fn left(left: Left) -> Say {
     match left {
         Left::Nothing => Say::word(Word::Done),
+        Left::Over => Say::As("–".to_owned()),
         Left::About(seconds) => Say::Word(Word::About, vec![Say::Span(seconds)]),
         Left::Unknown => Say::word(Word::Unknown),
     }
