@@ -13,7 +13,7 @@ step() { printf '\n== %s (%s s)\n' "$*" "$((SECONDS - started))"; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 # Program or file, and the Debian package that brings it.
-programs="storescp:dcmtk storescu:dcmtk Orthanc:orthanc ping:iputils-ping iperf3:iperf3 rsync:rsync ssh:openssh-client sshd:openssh-server"
+programs="storescp:dcmtk storescu:dcmtk Orthanc:orthanc ping:iputils-ping iperf3:iperf3 rsync:rsync ssh:openssh-client sshd:openssh-server chromium:chromium node:nodejs npm:npm"
 programs="$programs /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb"
 
 install_packages() {
@@ -58,5 +58,8 @@ RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
 step "tests"
 cargo test --release --workspace
+
+step "pages in a browser"
+(cd tests/pages && npm ci --silent --no-audit --no-fund && timeout 300 node pages.js)
 
 step "done"

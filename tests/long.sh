@@ -15,6 +15,9 @@ if command -v npm >/dev/null && [ ! -d target/tools/tus/node_modules/@tus/server
         @tus/server@1.10.2 @tus/file-store@1.5.1 tus-js-client@4.3.1) || true
 fi
 
+# The Debian packages in a clean Debian (as root; two minutes).
+[ "$(id -u)" != 0 ] || tests/packages.sh
+
 # With the bench of peers over `karez-sim link` (as root; half an hour; KAREZ_PEERS=P3,P6 picks rows).
 KAREZ_LONG=1 cargo test --release -p karez-tests -- --nocapture
 # With the model of custody, explored with three mishaps in one life.

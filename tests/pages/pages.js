@@ -205,7 +205,7 @@ async function withoutScript(browser, clinic, send, status) {
   assert.match(await page.content(), /http-equiv="refresh"/);
   await logIn(page, "amna", "chagai-2026");
   send();
-  const { study } = status().studies.find((s) => s.receipt === "none" && !s.withdrawn);
+  const { study } = status().studies.find((s) => s.receipt === "none" && !s.withdrawn && s.parked === 0);
   await page.reload();
   await page.click(`#s-${study}-stat`);
   assert.equal(status().studies.find((s) => s.study === study).priority, "stat");
