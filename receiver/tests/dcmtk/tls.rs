@@ -166,28 +166,7 @@ async fn what_comes_and_goes_by_tls_is_verified_on_all_four_ends_and_arrives_as_
         wait("it is stored", || {
             hub.progress().is_some_and(|(stored, _)| stored == 1)
         });
-        let test = hub.try_command(&["target", "test", "pacs"]);
-        let said = String::from_utf8_lossy(&test.stdout).into_owned();
-        assert!(
-            said.contains("tls: it works") || said.contains("tls"),
-            "{said}"
-        );
-        // An archive that this authority has not signed is given nothing.
-        let wrong = format!(
-            "dicom://STORESCP@127.0.0.1:{port}?find=no&tls=yes&ca={}",
-            stranger.path("ca.pem")
-        );
-        hub.command(&["target", "add", "wrong", &wrong]);
-        let test = hub.try_command(&["target", "test", "wrong"]);
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&test.stdout),
-            String::from_utf8_lossy(&test.stderr)
-        );
-        assert!(
-            !test.status.success() && said.contains("TLS failed"),
-            "{said}"
-        );
+        judge_tests(&hub, port, &stranger);
     });
     judged.await.unwrap();
     let there = files(&path("pacs"));
@@ -196,4 +175,22 @@ async fn what_comes_and_goes_by_tls_is_verified_on_all_four_ends_and_arrives_as_
     let head = Head::read(&stored).unwrap();
     assert!(stored[head.data_set..] == image.data_set());
     sender.stop().await.unwrap();
+}
+
+/// `target test` speaks TLS with the right archive, and says what is wrong with one whose certificate
+/// another authority should have signed.
+fn judge_tests(hub: &Hub, port: u16, stranger: &Authority) {
+    let said = |name: &str| {
+        let test = hub.try_command(&["target", "test", name]);
+        let texts =
+            [&test.stdout, &test.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        (test.status.success(), texts.concat())
+    };
+    let (_, right) = said("pacs");
+    assert!(right.contains("tls: it works"), "{right}");
+    let authority = stranger.path("ca.pem");
+    let wrong = format!("dicom://STORESCP@127.0.0.1:{port}?find=no&tls=yes&ca={authority}");
+    hub.command(&["target", "add", "wrong", &wrong]);
+    let (success, wrong) = said("wrong");
+    assert!(!success && wrong.contains("TLS failed"), "{wrong}");
 }
