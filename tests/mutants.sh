@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bugs, each compiled in by the feature `mutants` alone, must each be caught: by the swarm within 60
-# worlds, or by the test that is named. Prints a table; protocol/docs/SECURITY.md has the rules.
+# worlds, or by the test that is named. Prints a table; protocol/src/mutant.rs has the rules.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
