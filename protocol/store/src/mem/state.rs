@@ -179,14 +179,10 @@ impl State {
         }
     }
 
-    /// Bytes that all files take.
+    /// Bytes that all files take; none has two names.
     pub(super) fn used(&self) -> u64 {
-        let nodes: BTreeSet<u64> = self.live.values().copied().collect();
-        nodes
-            .iter()
-            .filter_map(|node| self.image(*node))
-            .map(Image::allocated)
-            .sum()
+        let images = self.live.values().filter_map(|node| self.image(*node));
+        images.map(Image::allocated).sum()
     }
 
     /// A disk with what is durable on this one.
