@@ -3,18 +3,18 @@
 # optimisation, with it, for this processor, and with fused multiply-add, each in a target folder of
 # its own, lets each prove its known answers, packs the files given with each, and compares. Without
 # arguments: a few small files of the corpus (KAREZ_CORPUS or ../shared/corpus; the build without
-# optimisation is slow), among them JPEG by its coefficients and 32-bit samples.
+# optimisation is slow), among them JPEG by its coefficients and 32-bit samples; without a corpus, the
+# known answers alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 corpus=${KAREZ_CORPUS:-../shared/corpus}
-if [ $# -eq 0 ]; then
-    mapfile -t small < <(
-        for folder in ct_sinus_series made_ct_cranium mr us pydicom_tests; do
-            find "$corpus/$folder" -type f -size -600k 2>/dev/null | sort | head -n 2
-        done
-        find "$corpus/pydicom_tests" -name examples_ybr_color.dcm -o -name SC_rgb_jpeg.dcm -o -name rtdose.dcm
-    )
+if [ $# -eq 0 ] && [ -d "$corpus" ]; then
+    small=("$corpus"/pydicom_tests/{examples_ybr_color,SC_rgb_jpeg,rtdose}.dcm)
+    for folder in ct_sinus_series made_ct_cranium mr us pydicom_tests; do
+        mapfile -t all < <(find "$corpus/$folder" -type f -size -600k | sort)
+        small+=("${all[@]:0:2}")
+    done
     set -- "${small[@]}"
 fi
 
