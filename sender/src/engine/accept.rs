@@ -44,7 +44,7 @@ impl Engine {
                 #[cfg(feature = "mutants")]
                 if karez_store::mutant::is_on(karez_store::mutant::Mutant::AcceptBeforeSync) {
                     let _ = position;
-                    return self.accepted(accepted, facts, reply);
+                    return self.accepted(accepted, &arrived.source, facts, reply);
                 }
                 self.pending.push(Pending::Accept {
                     position,
