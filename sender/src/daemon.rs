@@ -1,5 +1,7 @@
 //! The daemon put together, and the handle by which commands reach it.
 
+mod reload;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -336,25 +338,6 @@ impl Handle {
     /// The disk's.
     pub async fn pause(&self, paused: bool) -> Result<(), Failure> {
         self.ask(|reply| Command::Pause(paused, reply)).await?
-    }
-
-    /// Other settings from now on, without touching a transfer; the changed keys that wait for a
-    /// restart.
-    ///
-    /// # Errors
-    /// The daemon is stopping.
-    pub async fn reload(&self, settings: Settings) -> Result<Vec<String>, Failure> {
-        let old = self.tools.settings();
-        let waits = settings.waits_for_restart(&old);
-        let settings = Arc::new(settings.with_fixed_of(&old));
-        let shared = settings.clone();
-        self.ask(|reply| Command::Reload(shared, reply)).await?;
-        *self
-            .tools
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = settings;
-        Ok(waits)
     }
 
     /// Takes an invitation; enrolment follows when the hub can be reached.
