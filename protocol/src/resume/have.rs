@@ -32,6 +32,12 @@ impl Stored {
         Self { segment, what }
     }
 
+    /// What a sync has not yet made durable, for a bug that tests switch on.
+    #[cfg(feature = "mutants")]
+    pub(crate) const fn claimed(segment: SegmentId, what: What) -> Self {
+        Self { segment, what }
+    }
+
     /// The segment it belongs to.
     #[must_use]
     pub const fn segment(&self) -> SegmentId {

@@ -170,7 +170,7 @@ impl Sink {
         segment.writing_chunks.add(serial);
         #[cfg(feature = "mutants")]
         if crate::mutant::is_on(crate::mutant::Mutant::HaveBeforeDurable) {
-            let claimed = crate::resume::Stored::attest(id, What::Chunk(serial));
+            let claimed = crate::resume::Stored::claimed(id, What::Chunk(serial));
             segment.have.grow(claimed);
         }
         self.persist(id, What::Chunk(serial), sealed);
