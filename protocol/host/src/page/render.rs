@@ -102,7 +102,7 @@ pub(super) fn frame(to: For<'_>, view: &View, body: &Markup, fresh: bool) -> Str
                 a.skip href="#studies" { (to.word(Word::SkipTo)) }
                 header {
                     h1 { (kind) " · " bdi { (view.name) } }
-                    (navigation(to))
+                    (navigation(to, view.hub))
                 }
                 main {
                     p.lost role="alert" { (to.word(Word::LostDaemon)) }
@@ -114,7 +114,8 @@ pub(super) fn frame(to: For<'_>, view: &View, body: &Markup, fresh: bool) -> Str
     page.into_string()
 }
 
-fn navigation(to: For<'_>) -> Markup {
+/// A hub opens no names: they are sealed to the clinic's desk key.
+fn navigation(to: For<'_>, hub: bool) -> Markup {
     html! {
         nav aria-label=(to.word(Word::LanguageName)) {
             @for other in Language::ALL.iter().filter(|l| **l != to.language) {
@@ -122,7 +123,7 @@ fn navigation(to: For<'_>) -> Markup {
             }
             @if let Some(session) = to.session {
                 span { (to.say(&Say::Word(Word::LoggedInAs, vec![Say::As(session.user.clone())]))) }
-                @if session.desk.is_some() {
+                @if session.desk.is_some() && !hub {
                     @let names = if session.names { Word::HideNames } else { Word::ShowNames };
                     (post(to, "/names", html! { button #names { (to.word(names)) } }))
                 }
