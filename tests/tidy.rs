@@ -243,6 +243,30 @@ fn each_door_is_where_it_should_be() {
     assert_none(&breaches, "these go round a door:");
 }
 
+/// Where several branches are ready at once, `select!` draws one from a seed that no simulation sets
+/// (I2): what runs in the simulator says the order itself.
+#[test]
+fn every_choice_between_what_is_ready_has_an_order() {
+    let simulated = ["sender/src/", "receiver/src/", "protocol/quic/src/"];
+    let real = ["/command/", "page.rs", "loopback.rs"];
+    let mut open = Vec::new();
+    for file in rust_files() {
+        let path = file.to_string_lossy();
+        let is_simulated = simulated.iter().any(|place| path.starts_with(place));
+        if !is_simulated || real.iter().any(|place| path.contains(place)) {
+            continue;
+        }
+        let text = text(&file);
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, pair) in lines.windows(2).enumerate() {
+            if pair[0].contains("select! {") && pair[1].trim() != "biased;" {
+                open.push(format!("{path}:{}", number + 1));
+            }
+        }
+    }
+    assert_none(&open, "these choose by chance; begin them with `biased;`:");
+}
+
 #[test]
 fn every_sync_stands_in_one_file() {
     let syncs = [".sync_all()", ".sync_data()", "fdatasync(", "fsync("];

@@ -181,6 +181,7 @@ impl Redial {
         let mut hope = true;
         loop {
             let dialled = tokio::select! {
+                biased;
                 dialled = self.target.dial(hope) => dialled,
                 // What was sent before the network came back is lost.
                 () = self.link_up.happens() => continue,
@@ -223,6 +224,7 @@ impl Redial {
             if (silence >= limit || blocked) && now >= not_before {
                 let hope = blocked || silence < HOPE;
                 tokio::select! {
+                    biased;
                     dialled = self.target.dial(hope) => match dialled {
                         Ok(next) if handle.silence() >= Some(limit) => return next,
                         Ok(_) => {}
@@ -241,6 +243,7 @@ impl Redial {
                 _ => KICK_PAUSE,
             };
             tokio::select! {
+                biased;
                 () = sleep(wait) => {}
                 () = self.link_up.happens() => kicks = KICKS,
             }
@@ -262,6 +265,7 @@ impl Redial {
         let addresses = self.target.addresses().await;
         let (client, jitter) = (&self.target.client, &mut self.jitter);
         tokio::select! {
+            biased;
             () = seek::answer(client, &addresses, quiet_since, jitter) => true,
             () = self.link_up.happens() => true,
             () = sleep(wait) => silence < HOPE,
@@ -276,6 +280,7 @@ impl Redial {
             Retry::Now | Retry::Later => probe::interval(silence, false, self.jitter.next()),
         };
         tokio::select! {
+            biased;
             () = sleep(wait) => {}
             () = self.link_up.happens() => {}
         }

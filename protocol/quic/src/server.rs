@@ -353,6 +353,7 @@ impl Door {
     fn limit_join(&self, conn: quinn::Connection) {
         self.net.runtime().spawn(Box::pin(async move {
             tokio::select! {
+                biased;
                 _ = conn.closed() => {}
                 () = sleep(JOIN_MAX) => Close::new(code::BUSY, "enrolment took too long").apply(&conn),
             }

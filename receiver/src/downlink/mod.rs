@@ -25,6 +25,7 @@ pub(crate) async fn serve(
     let mut next = 0;
     loop {
         tokio::select! {
+            biased;
             () = shutdown.wait() => break,
             Some(_) = tasks.join_next() => {}
             accepted = server.accept() => {
@@ -69,6 +70,7 @@ async fn session(conn: &Connection, id: u64, mailbox: &Mailbox, bell: Arc<Notify
         "a clinic is connected"
     );
     tokio::select! {
+        biased;
         end = drive(conn, &mut session, &wake) => {
             info!(clinic = peer.short(), connection = id, %end, "a connection ended");
         }

@@ -163,6 +163,8 @@ async fn take(mut listener: BoxListener, door: &Arc<Door>) {
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
+            Some(_) = running.join_next() => {}
             taken = listener.accept() => match taken {
                 Ok(_) if running.len() >= REPORT_ASSOCIATIONS => {}
                 Ok((stream, _)) => {
@@ -173,7 +175,6 @@ async fn take(mut listener: BoxListener, door: &Arc<Door>) {
                     return door.reports.set(Port::Lost(error.to_string()));
                 }
             },
-            Some(_) = running.join_next() => {}
         }
     }
 }

@@ -232,12 +232,13 @@ impl Engine {
             let wake = self.start + self.wake_at().0;
             let timer = self.shared.env.sleep_until(wake);
             tokio::select! {
-                () = bell.notified() => {}
+                biased;
                 command = self.inbox.recv() => match command {
                     Some(command) => self.command(command),
                     None => self.stopping = true,
                 },
                 Some(done) = self.steps.recv() => self.step_done(done),
+                () = bell.notified() => {}
                 () = timer => {}
             }
             self.drain();

@@ -68,6 +68,8 @@ async fn listen(door: &Arc<Door>, mut listener: BoxListener, at: SocketAddr) {
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
+            Some(_) = running.join_next() => {}
             taken = listener.accept() => match taken {
                 // A scanner that is told why comes again; beyond that, it is not even answered.
                 Ok(_) if running.len() >= door.most + ASSOCIATIONS_TURNED_AWAY => {}
@@ -84,7 +86,6 @@ async fn listen(door: &Arc<Door>, mut listener: BoxListener, at: SocketAddr) {
                     return;
                 }
             },
-            Some(_) = running.join_next() => {}
         }
     }
 }

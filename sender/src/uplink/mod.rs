@@ -48,6 +48,7 @@ pub(crate) async fn run(
             connect_for_ever(&shared, &info).await;
         };
         tokio::select! {
+            biased;
             () = work => {}
             changed = addresses_changed(&mut hub, &info) => if !changed { return },
         }
@@ -100,6 +101,7 @@ async fn join_for_ever(shared: &Shared, engine: &mpsc::Sender<Command>, info: &H
         };
         let mut links = shared.env.link_events();
         tokio::select! {
+            biased;
             () = shared.env.sleep_until(shared.env.now() + wait) => {}
             Ok(()) = links.changed() => {}
         }
@@ -132,6 +134,7 @@ async fn connect_for_ever(shared: &Shared, info: &HubInfo) {
         std::future::pending::<()>().await;
     };
     tokio::select! {
+        biased;
         never = redial.run(&wake, open) => match never {},
         () = causes => {}
     }

@@ -132,6 +132,7 @@ impl Watching {
         drop(self.stop);
         let patience = self.env.sleep_until(self.env.now() + WATCH_STOP);
         tokio::select! {
+            biased;
             _ = self.engine.join() => {}
             () = patience => {}
         }
@@ -155,6 +156,7 @@ impl Watcher {
             // Looking costs at most a tenth of the time.
             let next = self.env.now() + self.poll.max(took * 9);
             tokio::select! {
+                biased;
                 () = self.env.sleep_until(next) => {}
                 _ = self.stop.changed() => {}
             }

@@ -49,6 +49,7 @@ pub async fn watch(
     let mut told = Told::default();
     loop {
         tokio::select! {
+            biased;
             () = env.sleep_until(env.now() + LOOK) => {}
             () = shutdown.wait() => return,
         }

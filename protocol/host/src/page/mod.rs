@@ -122,6 +122,7 @@ pub async fn serve(
             Err(_) => {}
         }
         tokio::select! {
+            biased;
             () = env.sleep_until(env.now() + RETRY) => {}
             () = shutdown.wait() => return,
         }
