@@ -96,12 +96,12 @@ async fn frames_cut_flipped_or_of_another_version_are_refused_in_words() {
     let rude = Rude::new(&net);
     let whole = Frame::Ask(vec![SegmentId([3; 16])]).to_bytes();
     let mut flipped = whole.clone();
-    flipped[1] ^= 0x80;
+    flipped[2] ^= 0x80;
     let conn = rude.greeted(&hub).await;
     let cases = [
         (whole[..10].to_vec(), "malformed or cut short"),
         (flipped, "malformed or cut short"),
-        ([&[2], &whole[1..]].concat(), "wire version 2"),
+        ([&[9], &whole[1..]].concat(), "wire version 9"),
         ([&whole[..], &[0]].concat(), "canonical"),
         (Vec::new(), "malformed or cut short"),
     ];
@@ -124,8 +124,8 @@ async fn a_clinic_of_another_wire_version_is_told_which_side_is_old() {
     let conn = rude.dial(Alpn::Session).await;
     say(&conn, &hello(7, 9).to_bytes()).await;
     let (_, reason) = last_words(&conn).await;
-    assert!(reason.contains("versions 1-1 and 7-9"), "{reason}");
-    assert!(alarms(&hub).await.contains("versions 1-1 and 7-9"));
+    assert!(reason.contains("versions 1-2 and 7-9"), "{reason}");
+    assert!(alarms(&hub).await.contains("versions 1-2 and 7-9"));
     let again = rude.dial(Alpn::Session).await;
     say(&again, &hello(1, 3).to_bytes()).await;
     until("the alarm ends", async || {

@@ -13,7 +13,7 @@ pub enum WireError {
     #[error("a frame of {0} bytes exceeds the bound of {FRAME_MAX}")]
     TooLong(usize),
     /// A version that this program does not speak.
-    #[error("a frame of wire version {0}, and this program speaks 1: update the older side")]
+    #[error("a frame of wire version {0}, and this program speaks 1 and 2: update the older side")]
     Version(u8),
     /// A variant that a later version has: to be passed over.
     #[error("a frame of variant {0}, which this program does not know")]

@@ -91,7 +91,8 @@ mod tests {
         let cold = Arc::new(ColdFile::new().unwrap());
         disks[1].put_away(cold.clone());
         let seen = disks.map(|disk| {
-            let path = Path::new("/a");
+            let (dir, path) = (Path::new("/d"), Path::new("/d/a"));
+            disk.create_dir_all(dir).unwrap();
             let file = disk.open(path, OpenMode::CreateNew).unwrap();
             for n in 0..64_u8 {
                 file.write_at(u64::from(n) * 3000, &[n; 5000]).unwrap();
@@ -99,7 +100,7 @@ mod tests {
                     file.sync().unwrap();
                 }
             }
-            disk.sync_dir(Path::new("/")).unwrap();
+            disk.sync_dir(dir).unwrap();
             file.write_at(40_000, &[255; 9000]).unwrap();
             disk.crash(7);
             let file = disk.open(path, OpenMode::Read).unwrap();

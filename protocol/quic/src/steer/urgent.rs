@@ -122,8 +122,8 @@ mod tests {
         urgent.made(now + 6 * SECOND, SECOND);
         assert!(!urgent.takes_back(), "it may be on its way a second time");
         assert!(urgent.leaves(now + 6 * SECOND, 1400) && !urgent.waits());
-        urgent.made(now + 7 * SECOND, SECOND);
         urgent.expect(now + 8 * SECOND, SECOND);
+        urgent.made(now + 10 * SECOND, SECOND);
         assert!(!urgent.takes_back());
         urgent.made(now + 11 * SECOND, SECOND);
         assert!(urgent.takes_back());
