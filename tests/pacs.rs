@@ -45,26 +45,6 @@ fn held(orthanc: &Orthanc) -> BTreeMap<String, Vec<u8>> {
     all.map(|(uid, id)| (uid, orthanc.file(&id))).collect()
 }
 
-/// Waits until the hub has stored or parked so many; the reasons of the parked ones.
-fn wait_for_all(pair: &Pair, count: usize) -> BTreeMap<String, usize> {
-    let end = Instant::now() + Duration::from_secs(300);
-    loop {
-        let status = pair.receiver.status();
-        let studies = status["studies"].as_array().unwrap().iter();
-        let stored: u64 = studies.filter_map(|study| study["stored"].as_u64()).sum();
-        let mut parked = BTreeMap::new();
-        for item in status["parked"].as_array().unwrap() {
-            let reason = item["reason"].as_str().unwrap_or_default().to_owned();
-            *parked.entry(reason).or_insert(0) += 1;
-        }
-        if stored as usize + parked.values().sum::<usize>() == count {
-            return parked;
-        }
-        assert!(Instant::now() < end, "{count} sent:\n{status:#}");
-        std::thread::sleep(Duration::from_millis(300));
-    }
-}
-
 #[test]
 fn by_stow_every_file_that_orthanc_takes_is_read_back_as_it_was() {
     let scratch = tempfile::tempdir().unwrap();
@@ -80,7 +60,7 @@ fn by_stow_every_file_that_orthanc_takes_is_read_back_as_it_was() {
     folder_of(&files, &path("files"));
     let pair = Pair::start_into(Shape::CLEAN, &orthanc.web());
     pair.send(&[&path("files")]);
-    let parked = wait_for_all(&pair, files.len());
+    let parked = pair.wait_handed_off(files.len());
     let there = held(&orthanc);
     let same = there
         .iter()
@@ -125,7 +105,7 @@ fn by_c_store_orthanc_has_what_an_untouched_c_store_leaves_there() {
     folder_of(&files, &path("files"));
     let pair = Pair::start_into(Shape::CLEAN, &orthanc.dimse());
     pair.send(&[&path("files")]);
-    let parked = wait_for_all(&pair, files.len());
+    let parked = pair.wait_handed_off(files.len());
     let (expected, there) = (held(&direct), held(&orthanc));
     let same = expected.iter().filter(|(uid, file)| {
         let data_set = |file: &[u8]| Instance::of_file(file).map(|i| (i.syntax, i.data_set));
@@ -233,7 +213,7 @@ fn two_clinics_with_one_patient_number_stay_two_until_a_person_has_decided() {
     pair.send(&[&ours]);
     wait_standing(&pair, "stored", |now| now.0 == 1);
     second.command(&["send", theirs.to_str().unwrap()]);
-    let parked = wait_for_all(&pair, 2);
+    let parked = pair.wait_handed_off(2);
     assert!(
         parked.keys().any(|why| why.contains("this patient number")),
         "{parked:?}"
@@ -254,5 +234,5 @@ fn two_clinics_with_one_patient_number_stay_two_until_a_person_has_decided() {
             "not as it was"
         );
     }
-    assert_eq!(wait_for_all(&pair, 2).len(), 0);
+    assert_eq!(pair.wait_handed_off(2).len(), 0);
 }

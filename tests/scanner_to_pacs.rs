@@ -134,26 +134,6 @@ fn karez(archive: &Archive) -> (Pair, SocketAddr) {
     (pair, at)
 }
 
-/// Waits until everything that the clinic took is at the archive or parked; the reasons.
-fn wait_for_all(pair: &Pair, accepted: usize) -> BTreeMap<String, usize> {
-    let end = Instant::now() + Duration::from_secs(300);
-    loop {
-        let status = pair.receiver.status();
-        let studies = status["studies"].as_array().unwrap().iter();
-        let stored: u64 = studies.filter_map(|study| study["stored"].as_u64()).sum();
-        let mut parked = BTreeMap::new();
-        for item in status["parked"].as_array().unwrap() {
-            let reason = item["reason"].as_str().unwrap_or_default().to_owned();
-            *parked.entry(reason).or_insert(0) += 1;
-        }
-        if stored as usize + parked.values().sum::<usize>() == accepted {
-            return parked;
-        }
-        assert!(Instant::now() < end, "{accepted} accepted:\n{status:#}");
-        std::thread::sleep(Duration::from_millis(300));
-    }
-}
-
 fn accepted(pair: &Pair) -> usize {
     let status = pair.sender.status();
     let studies = status["studies"].as_array().unwrap().iter();
@@ -203,7 +183,7 @@ fn what_storescu_sends_through_both_daemons_is_what_it_sends_directly() {
         storescu(option, "KAREZ", at.port(), file);
     }
     let accepted = accepted(&pair);
-    let parked = wait_for_all(&pair, accepted);
+    let parked = pair.wait_handed_off(accepted);
     let (expected, there) = (direct.held(), archive.held());
     let same = expected.iter().filter(|(k, n)| there.get(*k) == Some(*n));
     let same: usize = same.map(|(_, n)| n).sum();
@@ -235,7 +215,7 @@ fn what_a_scanner_sends_untouched_is_the_files_own_bytes_at_the_archive() {
         assert_eq!(status.ok(), Some(0), "{}", name.display());
     }
     assert_eq!(accepted(&pair), sent.len());
-    let parked = wait_for_all(&pair, sent.len());
+    let parked = pair.wait_handed_off(sent.len());
     let explained = |reason: &String| EXPLAINED.iter().any(|words| reason.contains(words));
     assert!(parked.keys().all(explained), "{parked:#?}");
     let there = archive.held();
@@ -281,7 +261,7 @@ fn instances_that_share_a_uid_go_in_studies_of_their_own_and_all_come_out() {
     for instance in &sent {
         assert_eq!(instance.send(at, "KAREZ").unwrap(), 0);
     }
-    let parked = wait_for_all(&pair, sent.len());
+    let parked = pair.wait_handed_off(sent.len());
     assert_eq!(parked, BTreeMap::new());
     let studies = pair.sender.status()["studies"].as_array().unwrap().len();
     assert_eq!(studies, sent.len());

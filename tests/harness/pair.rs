@@ -1,5 +1,6 @@
 //! A clinic and a hub on this machine, with a link between them.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -154,6 +155,28 @@ impl Pair {
             let unsealed = status["spool"]["unsealed_bytes"].as_u64().unwrap_or(1);
             !studies.is_empty() && unsealed == 0 && studies.iter().all(|s| s["receipt"] == "stored")
         })
+    }
+
+    /// Waits until the hub has stored or parked `count` instances; the reasons of the parked ones,
+    /// and how often each was given.
+    #[must_use]
+    pub fn wait_handed_off(&self, count: usize) -> BTreeMap<String, usize> {
+        let end = Instant::now() + Duration::from_secs(300);
+        loop {
+            let status = self.receiver.status();
+            let studies = status["studies"].as_array().unwrap().iter();
+            let stored: u64 = studies.filter_map(|study| study["stored"].as_u64()).sum();
+            let mut parked = BTreeMap::new();
+            for item in status["parked"].as_array().unwrap() {
+                let reason = item["reason"].as_str().unwrap_or_default().to_owned();
+                *parked.entry(reason).or_insert(0) += 1;
+            }
+            if stored as usize + parked.values().sum::<usize>() == count {
+                return parked;
+            }
+            assert!(Instant::now() < end, "{count} sent:\n{status:#}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
     }
 }
 

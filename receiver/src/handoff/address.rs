@@ -16,6 +16,10 @@ use super::web::Web;
 use super::{Folder, Peer, PeerError, Service, ServiceError, Target};
 use crate::limits::NAME_MAX;
 
+/// What an administrator should know about an archive that is not to be asked.
+pub(super) const NEVER_ASKED: &str = "it is never asked what it has: after a crash an instance \
+     may be given to it twice, and other bytes that it holds under the same UID are not noticed";
+
 /// Where and how to hand off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {

@@ -17,12 +17,14 @@ mod client;
 mod frame;
 mod server;
 mod socket;
+mod verify;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::client::{Client, ConnectError};
 pub use self::server::{Access, Body, BodyError, Call, Caller, Events, Gone, Handler, Server};
+pub use self::verify::verify;
 
 /// The name of the socket in the data directory.
 pub const SOCKET: &str = "control.sock";

@@ -6,6 +6,7 @@ use std::fmt;
 use karez_dimse::AeTitle;
 use karez_host::tls;
 
+use crate::handoff::address::NEVER_ASKED;
 use crate::handoff::web::{file, named, own};
 
 /// What we call ourselves unless an administrator says otherwise.
@@ -115,10 +116,7 @@ impl Peer {
     /// What an administrator should know about this choice of options.
     #[must_use]
     pub fn risk(&self) -> Option<&'static str> {
-        (!self.find).then_some(
-            "it is never asked what it has: after a crash an instance may be given to it twice, \
-             and other bytes that it holds under the same UID are not noticed",
-        )
+        (!self.find).then_some(NEVER_ASKED)
     }
 }
 

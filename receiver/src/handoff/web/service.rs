@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use karez_host::tls;
 
+use crate::handoff::address::NEVER_ASKED;
+
 /// A DICOMweb service's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -87,10 +89,7 @@ impl Service {
     /// What an administrator should know about this choice of options.
     #[must_use]
     pub fn risk(&self) -> Option<&'static str> {
-        (!self.find).then_some(
-            "it is never asked what it has: after a crash an instance may be given to it twice, \
-             and other bytes that it holds under the same UID are not noticed",
-        )
+        (!self.find).then_some(NEVER_ASKED)
     }
 }
 
