@@ -75,6 +75,7 @@ pub struct Found {
 pub struct Association<S> {
     link: Link<S>,
     contexts: Vec<Proposed>,
+    implementation: Uid,
     message: u16,
     /// True from a request's first byte to its answer's last: set when an exchange was cancelled.
     in_exchange: bool,
@@ -119,9 +120,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Association<S> {
         Ok(Association {
             link: Link::new(wire, writable),
             contexts: request.contexts.judged(&answer),
+            implementation: ul::implementation(&answer.user_variables).0,
             message: 0,
             in_exchange: false,
         })
+    }
+
+    /// Which program the peer is: its implementation class UID (PS3.7 D.3.3.2), may be empty.
+    pub fn implementation(&self) -> &Uid {
+        &self.implementation
     }
 
     /// Whether the peer takes this SOP class in this transfer syntax.

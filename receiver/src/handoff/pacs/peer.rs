@@ -1,5 +1,5 @@
 //! Where a PACS is and what the two call each other:
-//! `dicom://CALLED_AET@HOST:PORT[?calling=AET&commitment=no&find=no&versions=all&tls=yes&ca=FILE&cert=FILE&key=FILE]`.
+//! `dicom://CALLED_AET@HOST:PORT[?calling=AET&associations=N&commitment=no&find=no&versions=all&tls=yes&ca=FILE&cert=FILE&key=FILE]`.
 
 use std::fmt;
 
@@ -21,6 +21,9 @@ pub struct Peer {
     pub calling: AeTitle,
     /// `HOST:PORT`.
     pub at: String,
+    /// How many associations it gets at once; by default two, and one where it is a program that
+    /// is known to lose instances of two.
+    pub associations: Option<usize>,
     /// Whether it can be asked what it has (C-FIND).
     pub find: bool,
     /// Whether it is asked for storage commitment, where it does that.
@@ -43,9 +46,9 @@ pub enum PeerError {
     Title(String),
     /// An option that is not known.
     #[error(
-        "`{0}` is not known; a PACS's address takes calling=AET, commitment=no, find=no \
-         and with that versions=all, tls=yes and with that ca=FILE and cert=FILE&key=FILE, each by its \
-         whole path"
+        "`{0}` is not known; a PACS's address takes calling=AET, associations=1 or 2, \
+         commitment=no, find=no and with that versions=all, tls=yes and with that ca=FILE and \
+         cert=FILE&key=FILE, each by its whole path"
     )]
     Option(String),
 }
@@ -69,6 +72,7 @@ impl Peer {
             called: title(called)?,
             calling: title(CALLING)?,
             at: at.to_owned(),
+            associations: None,
             find: true,
             commitment: true,
             all_versions: false,
@@ -84,6 +88,8 @@ impl Peer {
                 Some(("cert", path)) => certificate = Some(file(path).ok_or_else(unknown)?),
                 Some(("key", path)) => key = Some(file(path).ok_or_else(unknown)?),
                 Some(("calling", text)) => peer.calling = title(text)?,
+                Some(("associations", "1")) => peer.associations = Some(1),
+                Some(("associations", "2")) => peer.associations = Some(2),
                 Some(("commitment", "no")) => peer.commitment = false,
                 Some(("find", "no")) => peer.find = false,
                 Some(("versions", "all")) => peer.all_versions = true,
@@ -127,6 +133,7 @@ impl fmt::Display for Peer {
         if self.calling.as_str() != CALLING {
             options.push(format!("calling={}", Escaped(&self.calling)));
         }
+        options.extend(self.associations.map(|n| format!("associations={n}")));
         options.extend((!self.commitment).then(|| "commitment=no".to_owned()));
         options.extend((!self.find).then(|| "find=no".to_owned()));
         options.extend(self.all_versions.then(|| "versions=all".to_owned()));
@@ -186,6 +193,7 @@ mod tests {
             "dicom://A%40B%20C@[2001:db8::1]:104?calling=X%3F&find=no",
             "dicom://PACS@pacs:2762?tls=yes",
             "dicom://PACS@pacs:2762?tls=yes&ca=/etc/ca.pem&cert=/etc/our.pem&key=/etc/our.key",
+            "dicom://PACS@pacs:104?associations=2",
             "dicom://PACS@pacs:104?find=no",
             "dicom://PACS@pacs:104?calling=A&commitment=no&find=no",
             "dicom://PACS@pacs:104?find=no&versions=all",
@@ -228,7 +236,14 @@ mod tests {
             let wrong = Peer::read(&format!("PACS@host:104?{option}"));
             assert!(matches!(wrong, Err(PeerError::Option(_))), "{option}");
         }
-        for option in ["found=no", "versions=all", "find", "tls=no", "ca=a"] {
+        for option in [
+            "found=no",
+            "associations=3",
+            "versions=all",
+            "find",
+            "tls=no",
+            "ca=a",
+        ] {
             let unknown = Peer::read(&format!("PACS@host:104?{option}"));
             assert_eq!(unknown, Err(PeerError::Option(option.into())));
         }

@@ -1,4 +1,5 @@
-//! Associations to one PACS: two at most, used again for a run of instances, closed when idle.
+//! Associations to one PACS: two at most, one to those that lose instances of two, used again for
+//! a run of instances, closed when idle.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,11 @@ use crate::limits::{PACS_ASSOCIATIONS, PACS_IDLE, PACS_LIFE, PACS_SILENCE};
 
 /// A SOP class in a transfer syntax.
 pub(super) type Pair = (Uid, Uid);
+
+/// DCMTK's programs. Its dcmqrscp serves each association by a process of its own and names files by
+/// the second: of two instances that come at once by two associations it may keep one alone, and
+/// says success of both (measured with 3.6.7).
+const ONE_AT_A_TIME: &str = "1.2.276.0.7230010.3.0.";
 
 /// Contexts that are left for instances beside that for C-FIND.
 const PAIRS: usize = karez_dimse::limits::CONTEXTS - 1;
@@ -65,15 +71,16 @@ pub(super) enum Want {
 
 impl Pool {
     pub(super) fn new(env: Arc<dyn Env>, peer: Peer) -> Self {
+        let capacity = peer.associations.unwrap_or(PACS_ASSOCIATIONS);
         Self {
             env,
             peer,
-            permits: Arc::new(Semaphore::new(PACS_ASSOCIATIONS)),
+            permits: Arc::new(Semaphore::new(capacity)),
             state: Mutex::new(State {
                 idle: Vec::new(),
                 pairs: Vec::new(),
                 next: 0,
-                capacity: PACS_ASSOCIATIONS,
+                capacity,
             }),
         }
     }
@@ -103,6 +110,10 @@ impl Pool {
             }
             self.close_idle().await;
             match self.open(&self.contexts(pair)?).await {
+                Ok(association) if self.is_one_too_many(&association) => {
+                    release(association).await;
+                    permit.forget();
+                }
                 Ok(association) => {
                     let since = self.env.now();
                     return Ok(Lease {
@@ -178,7 +189,7 @@ impl Pool {
             pool.env.sleep_until(until).await;
             let left = pool.take_turn(turn);
             if let Some(open) = left {
-                release(open).await;
+                release(open.association).await;
             }
         });
     }
@@ -219,8 +230,27 @@ impl Pool {
     async fn close_idle(&self) {
         let idle = std::mem::take(&mut self.lock().idle);
         for open in idle {
-            release(open).await;
+            release(open.association).await;
         }
+    }
+
+    /// Whether this is a second association to a program that must have one alone.
+    fn is_one_too_many(&self, association: &Association<BoxStream>) -> bool {
+        let program = association.implementation().as_str();
+        if self.peer.associations.is_some() || !program.starts_with(ONE_AT_A_TIME) {
+            return false;
+        }
+        if self.one_fewer() {
+            return true;
+        }
+        let mut state = self.lock();
+        if state.capacity > 1
+            && let Ok(spare) = self.permits.clone().try_acquire_owned()
+        {
+            spare.forget();
+            state.capacity -= 1;
+        }
+        false
     }
 
     /// Whether another association of ours is in use; then one fewer may be from now on.
@@ -238,8 +268,8 @@ impl Pool {
     }
 }
 
-async fn release(open: Open) {
-    if let Err(error) = open.association.release().await {
+async fn release(association: Association<BoxStream>) {
+    if let Err(error) = association.release().await {
         tracing::debug!(%error, "an idle association did not end in good order");
     }
 }
