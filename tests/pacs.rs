@@ -178,6 +178,50 @@ fn orthanc_commits_what_it_keeps_and_not_what_was_deleted_meanwhile() {
 }
 
 #[test]
+fn orthanc_as_a_scanner_is_told_what_the_archive_keeps_and_not_before() {
+    let scratch = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let Some(scanner) = Orthanc::start(&scratch.path().join("scanner"), &[("KAREZ", port)]) else {
+        return;
+    };
+    if !three_images(scratch.path()) {
+        return println!("skipped: no CT series in the corpus");
+    }
+    for entry in std::fs::read_dir(scratch.path().join("files")).unwrap() {
+        assert!(scanner.upload(&std::fs::read(entry.unwrap().path()).unwrap()));
+    }
+    let listen = format!("dicom.listen=127.0.0.1:{port}");
+    let report = format!("dicom.report_port={}", scanner.dicom);
+    let clinic = [
+        "--set",
+        &listen,
+        "--set",
+        &report,
+        "--set",
+        "dicom.allow_any=true",
+    ];
+    let pair = Pair::start_with(Shape::CLEAN, &clinic, &[]);
+    pair.receiver.command(&["target", "pause", "folder"]);
+    scanner.send_all_to("KAREZ");
+    let asked = scanner.ask_commitment_of("KAREZ", "1.2.3.4");
+    let patience = Duration::from_secs(60);
+    pair.wait("verified at the hub", patience, |now| {
+        now["studies"][0]["receipt"] == "verified" && now["commitments"] == 1
+    });
+    assert_eq!(scanner.told(&asked)["Status"], "Pending");
+    pair.receiver.command(&["target", "resume", "folder"]);
+    pair.wait("told", patience, |now| now["commitments"] == 0);
+    let told = scanner.told(&asked);
+    let (kept, failed) = (&told["Success"], &told["Failures"]);
+    println!(
+        "Orthanc was told: {} kept, failed: {failed}",
+        kept.as_array().unwrap().len()
+    );
+    assert_eq!(kept.as_array().unwrap().len(), 3, "{told}");
+    assert_eq!(failed[0]["SOPInstanceUID"], "1.2.3.4", "{told}");
+}
+
+#[test]
 fn an_orthanc_that_does_not_know_our_title_commits_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let Some(orthanc) = Orthanc::start(&scratch.path().join("pacs"), &[]) else {

@@ -1,5 +1,6 @@
 //! The daemon put together, and the handle by which commands reach it.
 
+mod commitment;
 mod reload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +91,7 @@ impl Sender {
             settings: settings.clone(),
             unsealed: Arc::new(AtomicU64::new(0)),
             bell: Arc::new(Notify::new()),
+            reports: Arc::new(Notify::new()),
             line: Arc::new(Line::default()),
             client: uplink::client(&gate, &keys, &settings),
             gate,
@@ -135,6 +137,9 @@ impl Sender {
     fn open_doors(&mut self, shared: &Shared) -> Result<(), Failure> {
         let (env, settings, handle) = (&shared.env, &shared.settings, &self.handle);
         let (dicom, scanners) = (settings.dicom.clone(), handle.scanners.clone());
+        let told = (scanners.clone(), shared.reports.clone());
+        let told = scanner::bring(env.clone(), dicom.clone(), handle.clone(), told);
+        self.tasks.push(Task(tokio::spawn(told)));
         let port = scanner::run(env.clone(), dicom, handle.clone(), scanners);
         let (watch, shown) = (&settings.watch, handle.watched.clone());
         let watching = Watching::start(env.clone(), &shared.dir, watch, handle.clone(), shown);

@@ -10,7 +10,7 @@
 //! | `outbox` | packing and sealing, one open segment per study |
 //! | `engine` | the one actor that has the store, the core's `Source` and all durable state |
 //! | `uplink` | enrolment and the connection to the hub, for ever |
-//! | `scanner` | C-STORE and C-ECHO from scanners |
+//! | `scanner` | C-STORE, C-ECHO and storage commitment for scanners |
 //! | `page` | what the clinic's page shows and does |
 //! | `watch` | folders into which other programs put files |
 //! | `status` | what people and scripts are shown |
@@ -38,7 +38,7 @@ pub use ingest::{Given, Intake};
 pub use keys::Keys;
 pub use outbox::SealedSize;
 pub use page::ClinicPages;
-pub use scanner::Dicom;
+pub use scanner::{CommitOn, Dicom};
 pub use settings::{CongestionChoice, LevelChoice, ReleaseOn, Rule, Settings, Share};
 pub use status::{
     BudgetStatus, HubStatus, Parked, PortStatus, ScannerStatus, Spent, SpoolStatus, Status,

@@ -98,6 +98,23 @@ pub(crate) const WATCH_RETRY: Duration = Duration::from_secs(30);
 /// How long a stopping sender waits for a watched folder that does not answer.
 pub(crate) const WATCH_STOP: Duration = Duration::from_secs(2);
 
+/// Requests for storage commitment that wait at once.
+pub(crate) const COMMITMENTS: usize = 2048;
+/// Images that these may name together: some 25 MB.
+pub(crate) const COMMITMENT_REFERENCES: usize = 200_000;
+/// References in one journal entry, at most 150 bytes each.
+pub(crate) const COMMITMENT_PIECE: usize = 400;
+/// Names remembered of images that were released and removed.
+pub(crate) const PAST_NAMES: usize = 1 << 18;
+/// Names in one journal entry.
+pub(crate) const PAST_PER_ENTRY: usize = 2048;
+/// Wait before a scanner that could not be told is tried again; doubled each time.
+pub(crate) const REPORT_PAUSE: Duration = Duration::from_secs(10);
+/// The longest such wait.
+pub(crate) const REPORT_PAUSE_MAX: Duration = Duration::from_secs(3600);
+
+const _: () = assert!(COMMITMENT_PIECE * 150 < karez_protocol::limits::ENTRY_MAX - 512);
+const _: () = assert!(PAST_PER_ENTRY * 16 < karez_protocol::limits::ENTRY_MAX);
 const _: () = assert!(SCANNERS_ALLOWED * 40 < SCANNERS_FILE);
 const _: () = assert!(MARKS_SLACK < MARKS && WATCHED_FILES <= MARKS);
 const _: () = assert!(TAGS_PER_ENTRY * 16 < karez_protocol::limits::FRAME_MAX);

@@ -13,7 +13,7 @@ use karez_protocol::priority::Class;
 use karez_quic::LinkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::scanner::Dicom;
+use crate::scanner::{CommitOn, Dicom};
 use crate::watch::Watch;
 
 pub use link::{CongestionChoice, Share};
@@ -169,6 +169,11 @@ impl config::Settings for Settings {
         }
         if self.study.quiet.0 == 0 {
             return unfit("study.quiet", "must be longer than nothing");
+        }
+        let committed = self.spool.release_on == ReleaseOn::Committed;
+        if self.dicom.commitment == CommitOn::Committed && !committed {
+            let message = "can be \"committed\" only with spool.release_on = \"committed\"";
+            return unfit("dicom.commitment", message);
         }
         self.link.check()?;
         self.dicom.check()?;

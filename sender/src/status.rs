@@ -24,6 +24,8 @@ pub struct Status {
     pub scanner_port: PortStatus,
     /// The scanners that have called since the start.
     pub scanners: Vec<ScannerStatus>,
+    /// Requests of scanners for storage commitment that are not yet answered.
+    pub commitments: u64,
     /// The folders that are watched.
     pub watch: Vec<WatchStatus>,
 }

@@ -122,6 +122,37 @@ impl Orthanc {
         self.ask("POST", "/instances", file).0 == 200
     }
 
+    /// Sends all that it holds to an AE title that it knows, as a scanner would.
+    pub fn send_all_to(&self, title: &str) {
+        let ids: Vec<String> = self.instances().into_iter().map(|(_, id)| id).collect();
+        let path = format!("/modalities/{}/store", title.to_lowercase());
+        let (status, body) = self.ask("POST", &path, json!(ids).to_string().as_bytes());
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+    }
+
+    /// Asks that AE title for storage commitment of all that it holds, and of one instance that it
+    /// never sent; how the answer is found.
+    #[must_use]
+    pub fn ask_commitment_of(&self, title: &str, stranger: &str) -> String {
+        let held = self.instances().into_iter().map(|(_, id)| json!(id));
+        let question = json!({
+            "Resources": held.collect::<Vec<_>>(),
+            "DicomInstances": [["1.2.840.10008.5.1.4.1.1.2", stranger]],
+        });
+        let path = format!("/modalities/{}/storage-commitment", title.to_lowercase());
+        let (status, body) = self.ask("POST", &path, question.to_string().as_bytes());
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        answer["Path"].as_str().unwrap().to_owned()
+    }
+
+    /// What it has been told since.
+    #[must_use]
+    pub fn told(&self, path: &str) -> Value {
+        let (_, body) = self.ask("GET", path, &[]);
+        serde_json::from_slice(&body).unwrap_or_default()
+    }
+
     /// Asks over HTTP: status and body.
     fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.http)).unwrap();

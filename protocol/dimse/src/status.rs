@@ -48,6 +48,8 @@ impl Status {
     pub const CLASS_NOT_SUPPORTED: Status = Status(0x0122);
     /// The peer may not do this.
     pub const NOT_AUTHORISED: Status = Status(0x0124);
+    /// No resources for it now.
+    pub const RESOURCE_LIMITATION: Status = Status(0x0213);
     /// The command is not known here.
     pub const UNRECOGNIZED_OPERATION: Status = Status(0x0211);
     /// No room.

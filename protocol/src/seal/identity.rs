@@ -88,11 +88,12 @@ fn prefixed(purpose: Purpose, body: &[u8]) -> Vec<u8> {
     [purpose.prefix(), body].concat()
 }
 
-/// A clinic's keyed hashes: names of studies, tags of parts, index keys.
+/// A clinic's keyed hashes: names of studies, tags of parts, index keys, names of SOP instances.
 pub struct ClinicKeys {
     study: Zeroizing<[u8; 32]>,
     tag: Zeroizing<[u8; 32]>,
     index: Zeroizing<[u8; 32]>,
+    sop: Zeroizing<[u8; 32]>,
 }
 
 impl ClinicKeys {
@@ -104,6 +105,7 @@ impl ClinicKeys {
             study: derive("karez/1 study key", &*secret, &[]),
             tag: derive("karez/1 tag key", &*secret, &[]),
             index: derive("karez/1 index key", &*secret, &[]),
+            sop: derive("karez/1 sop key", &*secret, &[]),
         }
     }
 
@@ -124,6 +126,13 @@ impl ClinicKeys {
     #[must_use]
     pub fn index_key(&self, fingerprint: &Fingerprint) -> [u8; 16] {
         first_16(&self.index, fingerprint.as_bytes())
+    }
+
+    /// How an index names what its scanner names by these two UIDs.
+    #[must_use]
+    pub fn sop_name(&self, sop_class: &str, sop_instance: &str) -> [u8; 16] {
+        let both = [sop_class.as_bytes(), b"\0", sop_instance.as_bytes()].concat();
+        first_16(&self.sop, &both)
     }
 }
 

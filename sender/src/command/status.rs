@@ -122,6 +122,12 @@ fn doors(now: &Status) -> String {
             text += &format!("  {problem}\n");
         }
     }
+    if now.commitments > 0 {
+        text += &format!(
+            "  {} requests for storage commitment are not yet answered\n",
+            now.commitments
+        );
+    }
     for folder in &now.watch {
         text += &format!(
             "Folder {}: {} taken, {} not yet quiet\n",

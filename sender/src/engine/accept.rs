@@ -30,6 +30,7 @@ impl Engine {
             secret: arrived.secret,
             at: self.shared.env.wall(),
             whole: arrived.whole,
+            name: arrived.name,
         };
         let written = match &facts {
             Some(facts) => self

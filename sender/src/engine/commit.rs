@@ -10,6 +10,7 @@ use karez_protocol::units::Moment;
 use karez_store::{Commit, Error};
 use tokio::sync::oneshot;
 
+use super::commitment::Asked;
 use super::entry::{Accepted, Costs, RECEIPTS, StudyFacts, TOTALS, signed_bytes};
 use super::table::Place;
 use super::{Engine, Ticket};
@@ -40,6 +41,12 @@ pub(super) enum Pending {
     },
     Mark {
         position: u64,
+        reply: oneshot::Sender<Result<(), Failure>>,
+    },
+    Asked {
+        position: u64,
+        id: u64,
+        asked: Asked,
         reply: oneshot::Sender<Result<(), Failure>>,
     },
 }
@@ -200,6 +207,12 @@ impl Engine {
                 let _ = reply.send(Ok(study.short()));
             }
             Pending::Mark { reply, .. } => drop(reply.send(Ok(()))),
+            Pending::Asked {
+                id, asked, reply, ..
+            } => {
+                self.enter_commitment(id, asked);
+                let _ = reply.send(Ok(()));
+            }
             Pending::Receipt { signed, .. } => {
                 if let Err(error) = self.source.accept_receipt(&signed) {
                     tracing::warn!(%error, "a durable receipt no longer fits");
@@ -236,7 +249,9 @@ impl Engine {
                 accepted, reply, ..
             } => self.refuse(&accepted.blob, reply, failure.clone()),
             Pending::Study { reply, .. } => drop(reply.send(Err(failure.clone()))),
-            Pending::Mark { reply, .. } => drop(reply.send(Err(failure.clone()))),
+            Pending::Mark { reply, .. } | Pending::Asked { reply, .. } => {
+                drop(reply.send(Err(failure.clone())));
+            }
             Pending::Receipt { .. } => {}
         }
     }
@@ -272,6 +287,7 @@ impl Pending {
             Self::Study { position, .. } => (super::entry::STUDIES, *position),
             Self::Receipt { position, .. } => (RECEIPTS, *position),
             Self::Mark { position, .. } => (super::entry::MARKS, *position),
+            Self::Asked { position, .. } => (super::entry::COMMITMENT, *position),
         }
     }
 }
@@ -282,6 +298,7 @@ fn proved(commit: &Commit) -> BTreeSet<(&'static str, u64)> {
         super::entry::STUDIES => Some(super::entry::STUDIES),
         RECEIPTS => Some(RECEIPTS),
         super::entry::MARKS => Some(super::entry::MARKS),
+        super::entry::COMMITMENT => Some(super::entry::COMMITMENT),
         _ => None,
     };
     let notes = commit.notes.iter();

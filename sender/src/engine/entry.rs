@@ -24,6 +24,11 @@ pub(super) const BUDGET: &str = "budget";
 /// Files of watched folders that were taken.
 pub(super) const MARKS: &str = "marks";
 
+/// What scanners asked storage commitment for.
+pub(super) const COMMITMENT: &str = "commitment";
+/// Names of what was released and removed.
+pub(super) const PAST: &str = "past";
+
 /// The kind of the note beside each record in a pack.
 pub(super) const RECORD_NOTE: u8 = 32;
 
@@ -42,6 +47,8 @@ pub(super) struct Accepted {
     pub(super) at: i64,
     /// Whether it makes sense to its end, as far as it is DICOM.
     pub(super) whole: bool,
+    /// Of its SOP class and instance, a keyed hash; zeros when it names none.
+    pub(super) name: [u8; 16],
 }
 
 /// One entry of [`INGEST`].
@@ -52,6 +59,7 @@ pub(super) enum Entry {
     Evicted(Vec<u64>),
 }
 
+/// As stores of the first version have it.
 type AcceptedTuple = (
     u64,
     String,
@@ -79,14 +87,22 @@ impl Entry {
                     a.at,
                     a.whole,
                 );
-                encode(&(Some(tuple), Vec::<u64>::new()))
+                encode(&(Some(tuple), Vec::<u64>::new(), a.name))
             }
             Self::Evicted(orders) => encode(&(None::<AcceptedTuple>, orders.clone())),
         }
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
-        let (accepted, evicted) = decode::<(Option<AcceptedTuple>, Vec<u64>)>(bytes)?;
+        type First = (Option<AcceptedTuple>, Vec<u64>);
+        type Named = (Option<AcceptedTuple>, Vec<u64>, [u8; 16]);
+        let (accepted, evicted, name) = match decode::<Named>(bytes) {
+            Ok(entry) => entry,
+            Err(_) => {
+                let (accepted, evicted) = decode::<First>(bytes)?;
+                (accepted, evicted, [0; 16])
+            }
+        };
         let Some((order, blob, index_key, study, length, origin, secret, at, whole)) = accepted
         else {
             return Ok(Self::Evicted(evicted));
@@ -101,6 +117,7 @@ impl Entry {
             secret,
             at,
             whole,
+            name,
         }))
     }
 }
@@ -273,10 +290,17 @@ mod tests {
             secret: vec![3; 48],
             at: -5,
             whole: false,
+            name: [6; 16],
         });
-        for entry in [accepted, Entry::Evicted(vec![1, 2])] {
+        for entry in [accepted.clone(), Entry::Evicted(vec![1, 2])] {
             assert_eq!(Entry::from_bytes(&entry.to_bytes()), Ok(entry));
         }
+        let mut first = accepted.to_bytes();
+        first.truncate(first.len() - 16);
+        let Ok(Entry::Accepted(read)) = Entry::from_bytes(&first) else {
+            unreachable!("an entry of the first version reads back");
+        };
+        assert_eq!((read.order, read.name), (7, [0; 16]));
         let facts = StudyFacts {
             class: Class::Stat,
             withdrawn: Some(vec![1]),

@@ -8,6 +8,7 @@ mod account;
 mod audit;
 mod carried;
 mod commit;
+mod commitment;
 mod entry;
 mod gone;
 mod link;
@@ -53,11 +54,13 @@ use crate::status::Status;
 use crate::uplink::{Gate, Line};
 
 pub(crate) use audit::DAEMON;
+pub(crate) use commitment::{About, Asked, Due};
 pub(crate) use marks::Mark;
 pub use progress::{Progress, Ticket};
 pub(crate) use scrub::Proved;
 
 use commit::{Pending, Trouble};
+use commitment::Commitments;
 use link::Link;
 use packing::{Sealed, StepDone};
 use table::Tables;
@@ -99,6 +102,8 @@ pub(crate) enum Command {
     AuditLines(u64, bool, oneshot::Sender<Result<Value, Failure>>),
     /// Prove the audit log.
     AuditVerify(oneshot::Sender<Result<Value, Failure>>),
+    /// About storage commitment.
+    Commitment(About),
     /// Prove some stored entries.
     Verify(Option<Cursor>, oneshot::Sender<Result<Proved, Failure>>),
     /// Which heads of the hub's audit log were seen.
@@ -120,6 +125,8 @@ pub(crate) struct Shared {
     pub(crate) blobs: Blobs,
     pub(crate) unsealed: Arc<AtomicU64>,
     pub(crate) bell: Arc<Notify>,
+    /// Rung when a scanner can be told what it asked about.
+    pub(crate) reports: Arc<Notify>,
     pub(crate) line: Arc<Line>,
     /// Dials the hub; keeps what is known of the link.
     pub(crate) client: Client,
@@ -151,6 +158,7 @@ pub(crate) struct Engine {
     /// Output of steps that is not yet durable.
     sealed: Vec<Sealed>,
     pending: Vec<Pending>,
+    commitments: Commitments,
     trouble: Option<Trouble>,
     link: Link,
     pace: pace::Pace,
@@ -203,6 +211,7 @@ impl Engine {
             jobs: 0,
             sealed: Vec::new(),
             pending: Vec::new(),
+            commitments: Commitments::default(),
             trouble: None,
             link: Link::default(),
             pace: pace::Pace::default(),
@@ -303,6 +312,7 @@ impl Engine {
             Command::AuditLines(after, xml, reply) => {
                 drop(reply.send(self.audit_lines(after, xml)));
             }
+            Command::Commitment(about) => self.commitment(about),
             Command::Verify(cursor, reply) => self.verify(cursor, reply),
             Command::AuditVerify(reply) => drop(reply.send(self.audit_verify())),
             Command::AuditWitnesses(reply) => drop(reply.send(self.audit_witnesses())),

@@ -76,6 +76,7 @@ impl Engine {
         self.source.doubt_all();
         self.restore_instances(accepted, &sealed, &facts)?;
         self.restore_receipts()?;
+        self.restore_commitments()?;
         self.restore_link()?;
         self.shared.unsealed.store(
             self.tables.unsealed().map(|a| a.length).sum(),
@@ -287,6 +288,7 @@ impl Engine {
                 secret: Vec::new(),
                 at: 0,
                 whole: true,
+                name: [0; 16],
             };
             let now = self.now();
             self.tables.enter(entry, place.clone(), now);

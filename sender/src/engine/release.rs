@@ -15,6 +15,7 @@ impl Engine {
         self.write_link();
         self.note_accepted();
         self.evict();
+        self.review_commitments();
         self.shorten_journals();
         self.sync();
         if self.source.poll_timeout().is_none()
@@ -87,8 +88,9 @@ impl Engine {
         let mut note = self.line(Event::Evicted).counting(orders.len() as u64);
         note.study = study;
         self.note(&note);
+        let remembered = self.remember(&orders);
         let entry = Entry::Evicted(orders).to_bytes();
-        let journaled = self.journal(INGEST, &entry).is_ok() && self.sync();
+        let journaled = remembered && self.journal(INGEST, &entry).is_ok() && self.sync();
         let full = self.trouble.as_ref().is_some_and(|t| t.full);
         if !journaled && !full {
             return false;
@@ -134,9 +136,10 @@ impl Engine {
             self.rewrite(TAGS, live);
             self.journal_entries.insert(TAGS, all.len());
         }
+        self.shorten_commitments();
     }
 
-    fn rewrite(&mut self, name: &'static str, entries: Vec<Vec<u8>>) {
+    pub(super) fn rewrite(&mut self, name: &'static str, entries: Vec<Vec<u8>>) {
         let count = entries.len();
         match self.store.journal_rewrite(name, entries) {
             Ok(_) => drop(self.journal_entries.insert(name, count)),

@@ -31,6 +31,7 @@ impl Engine {
                 resent_bytes: costs.resent,
             },
             budget: self.shared.gate.status(),
+            commitments: self.commitments.waiting(),
             // What is no state of the engine's is added by the handle.
             ..Status::default()
         }
@@ -186,7 +187,7 @@ impl Engine {
     }
 
     /// The highest receipt for an instance; `Parked` when it needs a person, here or at the hub.
-    fn receipt_of(&self, place: &Place) -> Option<ReceiptKind> {
+    pub(super) fn receipt_of(&self, place: &Place) -> Option<ReceiptKind> {
         let (segment, first) = match place {
             Place::Waiting | Place::Packing => return None,
             Place::Lost(_) => return Some(ReceiptKind::Parked),

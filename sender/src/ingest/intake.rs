@@ -14,8 +14,8 @@ use karez_protocol::priority::Class;
 use karez_protocol::seal::{BLOCK_PLAIN, FileKey, SealError};
 use karez_store::{Blob, Blobs};
 use tokio::sync::{mpsc, oneshot};
-use zeroize::Zeroizing;
 
+use super::said::{Said, sop_name};
 use super::{FINGERPRINT_BLOCK, IngestFile};
 use crate::engine::{Command, Ticket};
 use crate::keys::Keys;
@@ -87,45 +87,11 @@ pub(crate) struct Arrived {
     pub(crate) whole: bool,
     /// What people are shown.
     pub(crate) said: Said,
+    /// A keyed hash of its SOP class and instance; zeros when it names none.
+    pub(crate) name: [u8; 16],
     /// Where it came from, for the audit log.
     pub(crate) source: String,
 }
-
-/// What an instance says of itself that people are shown.
-#[derive(Clone, Default)]
-pub(crate) struct Said {
-    pub(crate) modality: String,
-    pub(crate) scanner: String,
-    /// The patient's name: in memory only.
-    pub(crate) name: Zeroizing<String>,
-}
-
-impl Said {
-    fn by(info: &InstanceInfo, scanner: String) -> Self {
-        let short = |text: &Option<String>, most: usize| {
-            let text = text.as_deref().unwrap_or_default().trim();
-            let fits = text.chars().count() <= most && !text.contains(|c: char| c.is_control());
-            if fits { text.to_owned() } else { String::new() }
-        };
-        // Text in another encoding than these is not shown rather than shown wrong (FIELD T23).
-        let encoding = info.character_set.as_deref().unwrap_or_default().trim();
-        let name = short(&info.patient_name, NAME_SHOWN);
-        let sure = name.is_ascii() || encoding == "ISO_IR 192";
-        let name = if sure && !name.contains('\u{fffd}') {
-            name
-        } else {
-            String::new()
-        };
-        Self {
-            modality: short(&info.modality, 16),
-            scanner,
-            name: Zeroizing::new(name),
-        }
-    }
-}
-
-/// Characters of the longest name that is shown.
-const NAME_SHOWN: usize = 194;
 
 struct Writer {
     blobs: Blobs,
@@ -352,6 +318,7 @@ impl Writer {
             asked: given.class,
             ruled: settings.class_of(&info),
             whole,
+            name: sop_name(keys, &info),
             said: Said::by(&info, scanner),
             source: String::new(),
         })

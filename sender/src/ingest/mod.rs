@@ -3,6 +3,7 @@
 
 mod file;
 mod intake;
+mod said;
 
 pub(crate) use file::IngestFile;
 pub(crate) use intake::{Arrived, IntakeTools};

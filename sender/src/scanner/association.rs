@@ -3,14 +3,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use karez_dimse::commitment::Transaction;
 use karez_dimse::scp::{Association, Peer, Policy, Request};
-use karez_dimse::uid::VERIFICATION;
+use karez_dimse::uid::{STORAGE_COMMITMENT, VERIFICATION};
 use karez_dimse::{ContextRefusal, Error, RejectReason, Rejection, Status, Uid};
 use karez_host::env::BoxStream;
 
 use super::known::Caller;
 use super::{Door, instance};
+use crate::engine::Asked;
 use crate::ingest::Given;
+
+/// Characters of a UID (PS3.5 9.1).
+const UID_LONGEST: usize = 64;
 
 /// Who may do what on a connection.
 struct Doorman<'a> {
@@ -55,7 +60,7 @@ impl Policy for Doorman<'_> {
         if class.as_str() == VERIFICATION {
             return Ok(());
         }
-        if !class.may_be_storage() {
+        if !class.may_be_storage() && class.as_str() != STORAGE_COMMITMENT {
             return Err(ContextRefusal::SopClass);
         }
         // Refused before a byte of the patient's has come.
@@ -83,6 +88,29 @@ pub(super) async fn serve(door: Arc<Door>, stream: BoxStream, from: IpAddr, crow
     }
 }
 
+/// Takes a request for storage commitment; what the scanner is answered at once.
+async fn promised(door: &Door, transaction: &Transaction, caller: &Caller) -> Status {
+    let sound = |uid: &Uid| !uid.is_empty() && uid.as_str().len() <= UID_LONGEST;
+    let mut named = transaction.references.iter();
+    let all = named.all(|one| sound(&one.sop_class) && sound(&one.sop_instance));
+    if !sound(&transaction.uid) || transaction.references.is_empty() || !all {
+        return Status::PROCESSING_FAILURE;
+    }
+    let asked = Asked {
+        scanner: caller.title.clone(),
+        address: caller.address,
+        transaction: transaction.clone(),
+    };
+    match door.handle.ask_commitment(asked).await {
+        Ok(()) => Status::SUCCESS,
+        Err(failure) => {
+            tracing::warn!(scanner = caller.title, %failure, "no storage commitment");
+            door.scanners.unpromised(caller, &failure.cause);
+            Status::RESOURCE_LIMITATION
+        }
+    }
+}
+
 async fn requests(
     door: &Door,
     mut association: Association<BoxStream>,
@@ -97,7 +125,10 @@ async fn requests(
         match association.next().await? {
             Request::Store(store) => instance::take(door, store, caller, given.clone()).await?,
             Request::Find(find) => find.finish(Status::UNRECOGNIZED_OPERATION).await?,
-            Request::Commit(heard) => heard.answer(Status::UNRECOGNIZED_OPERATION).await?,
+            Request::Commit(heard) => {
+                let status = promised(door, &heard.said, caller).await;
+                heard.answer(status).await?;
+            }
             Request::Report(heard) => heard.answer(Status::UNRECOGNIZED_OPERATION).await?,
             Request::Echo | Request::Refused(..) => {}
             Request::Released => return Ok(()),

@@ -50,6 +50,8 @@ struct Seen {
     miscalled: Option<String>,
     /// What went wrong last; empty once an image was taken.
     problem: String,
+    /// Why it is not told what became of its images; empty once it was.
+    untold: String,
 }
 
 /// The file.
@@ -145,6 +147,28 @@ impl Scanners {
         });
     }
 
+    /// Its request for storage commitment was not taken.
+    pub(super) fn unpromised(&self, caller: &Caller, why: &str) {
+        self.note(caller, |seen| {
+            seen.problem = format!("asked for storage commitment, which was refused: {why}");
+        });
+    }
+
+    /// It could not be told what became of its images.
+    pub(super) fn untold(&self, caller: &Caller, at: &str, why: &str) {
+        self.note_quietly(caller, |seen| {
+            seen.untold = format!(
+                "cannot be told at {at} that its images are kept: {why}; tried again until it can \
+                 (`dicom.report_port`, `dicom.report_to`)"
+            );
+        });
+    }
+
+    /// It was told.
+    pub(super) fn told(&self, caller: &Caller) {
+        self.note_quietly(caller, |seen| seen.untold.clear());
+    }
+
     /// The port is open.
     pub(super) fn port_open(&self, at: SocketAddr) {
         tracing::info!(%at, "scanners can send");
@@ -218,6 +242,15 @@ impl Scanners {
 
     fn note(&self, caller: &Caller, change: impl FnOnce(&mut Seen)) {
         let now = self.env.now();
+        self.note_quietly(caller, |seen| {
+            seen.last = now;
+            change(seen);
+        });
+    }
+
+    /// Without the scanner having called.
+    fn note_quietly(&self, caller: &Caller, change: impl FnOnce(&mut Seen)) {
+        let now = self.env.now();
         let mut state = self.state();
         if !state.seen.contains_key(caller) && state.seen.len() >= SCANNERS_SEEN {
             forget_one(&mut state.seen);
@@ -228,8 +261,8 @@ impl Scanners {
             refused: 0,
             miscalled: None,
             problem: String::new(),
+            untold: String::new(),
         });
-        seen.last = now;
         change(seen);
     }
 
@@ -254,7 +287,13 @@ fn problem(caller: &Caller, seen: &Seen, allowed: bool) -> String {
         format!("wants to send: allow it with `karez-sender allow {word}`")
     };
     let went_wrong = Some(seen.problem.clone()).filter(|text| !text.is_empty());
-    let all = [seen.miscalled.clone(), (!allowed).then(wants), went_wrong];
+    let untold = Some(seen.untold.clone()).filter(|text| !text.is_empty());
+    let all = [
+        seen.miscalled.clone(),
+        (!allowed).then(wants),
+        went_wrong,
+        untold,
+    ];
     let all: Vec<String> = all.into_iter().flatten().collect();
     match all.as_slice() {
         [] => String::new(),

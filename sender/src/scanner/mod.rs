@@ -1,4 +1,5 @@
-//! The scanners' way in: a C-STORE and C-ECHO acceptor (PS3.4 annex B, PS3.7 9.1.1 and 9.1.5).
+//! The scanners' way in: an acceptor of C-STORE, C-ECHO and storage commitment (PS3.4 annexes B and J,
+//! PS3.7 9.1.1 and 9.1.5).
 //!
 //! What a scanner sends is never parsed to be taken and never rewritten: the data set's bytes go
 //! behind a file meta group of ours straight into an encrypted file, and the scanner is told
@@ -8,6 +9,7 @@ mod association;
 mod instance;
 mod known;
 mod quote;
+mod reports;
 mod settings;
 mod titles;
 
@@ -20,9 +22,10 @@ use karez_host::env::{BoxListener, BoxStream};
 use karez_host::{Env, tls};
 use tokio::task::JoinSet;
 
-pub use settings::Dicom;
+pub use settings::{CommitOn, Dicom};
 
 pub(crate) use known::Scanners;
+pub(crate) use reports::bring;
 
 use crate::daemon::Handle;
 use crate::limits::{ASSOCIATIONS_TURNED_AWAY, LISTEN_RETRY};

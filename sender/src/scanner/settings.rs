@@ -1,6 +1,6 @@
 //! `[dicom]`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use karez_dimse::scp::Config;
@@ -35,10 +35,30 @@ pub struct Dicom {
     pub associations: u32,
     /// For the whole of connecting and negotiating, and for a release.
     pub timeout_associate: Period,
+    /// Where an image must be before a scanner that asks for storage commitment is told that it is
+    /// kept.
+    pub commitment: CommitOn,
+    /// The port at which scanners hear that, at the address from which they called.
+    pub report_port: u16,
+    /// Scanners that hear it elsewhere, as `TITLE=HOST:PORT`.
+    pub report_to: Vec<String>,
     /// Without a byte from the scanner.
     pub timeout_idle: Period,
     /// Without the scanner taking a byte.
     pub timeout_write: Period,
+}
+
+/// How safe an image is before its scanner is told that it is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommitOn {
+    /// On the clinic's disk, which is one copy.
+    Here,
+    /// At the archive, by the hub's receipt.
+    #[default]
+    Stored,
+    /// Confirmed by the archive.
+    Committed,
 }
 
 impl Default for Dicom {
@@ -54,6 +74,9 @@ impl Default for Dicom {
             tls_key: PathBuf::new(),
             tls_ca: PathBuf::new(),
             associations: 16,
+            commitment: CommitOn::default(),
+            report_port: 104,
+            report_to: Vec::new(),
             timeout_associate: period(timeouts.associate),
             timeout_idle: period(timeouts.idle),
             timeout_write: period(timeouts.write),
@@ -87,6 +110,10 @@ impl Dicom {
                 format!("must be 1 to {ASSOCIATIONS_MAX}"),
             );
         }
+        if let Some(wrong) = self.report_to.iter().find(|one| reported_at(one).is_none()) {
+            let message = format!("must be as \"CT01=192.0.2.20:104\", not \"{wrong}\"");
+            return unfit("dicom.report_to", message);
+        }
         let timeouts = [
             ("dicom.timeout_associate", self.timeout_associate),
             ("dicom.timeout_idle", self.timeout_idle),
@@ -108,6 +135,14 @@ impl Dicom {
         tls::Files::of_server(&self.tls_cert, &self.tls_key, &self.tls_ca)
     }
 
+    /// Where a scanner hears what became of its images.
+    pub(super) fn reports_at(&self, title: &str, called_from: IpAddr) -> String {
+        let named = self.report_to.iter().filter_map(|one| reported_at(one));
+        let mut named = named.filter(|(of, _)| of.eq_ignore_ascii_case(title));
+        let usual = || SocketAddr::new(called_from, self.report_port).to_string();
+        named.next().map_or_else(usual, |(_, at)| at.to_owned())
+    }
+
     pub(super) fn config(&self) -> Config {
         Config {
             timeouts: Timeouts {
@@ -118,6 +153,14 @@ impl Dicom {
             max_pdu: limits::PDU_ANNOUNCED,
         }
     }
+}
+
+/// Title and place of one of `report_to`.
+fn reported_at(one: &str) -> Option<(&str, &str)> {
+    let (title, at) = one.split_once('=')?;
+    let (host, port) = at.rsplit_once(':')?;
+    let good = AeTitle::new(title.trim()).is_ok() && !host.is_empty();
+    (good && port.parse::<u16>().is_ok()).then_some((title.trim(), at.trim()))
 }
 
 #[cfg(test)]
@@ -143,10 +186,27 @@ mod tests {
             refused(|d| d.allow = vec!["CT\\1".into()]),
             Some("dicom.allow")
         );
+        for wrong in ["CT01", "CT01=192.0.2.20", "=192.0.2.20:104", "CT01=:104"] {
+            let named = refused(|d| d.report_to = vec![wrong.into()]);
+            assert_eq!(named, Some("dicom.report_to"), "{wrong}");
+        }
         assert_eq!(refused(|d| d.associations = 0), Some("dicom.associations"));
         assert_eq!(
             refused(|d| d.timeout_write = Period(0)),
             Some("dicom.timeout_write")
         );
+    }
+
+    #[test]
+    fn a_scanner_hears_at_its_own_address_or_where_it_is_configured() {
+        let dicom = Dicom {
+            report_to: vec!["CT01=ct.example:4104".into()],
+            ..Dicom::default()
+        };
+        let from = "192.0.2.20".parse().unwrap();
+        assert_eq!(dicom.reports_at("ct01", from), "ct.example:4104");
+        assert_eq!(dicom.reports_at("CR01", from), "192.0.2.20:104");
+        let sixth = dicom.reports_at("CR01", "2001:db8::1".parse().unwrap());
+        assert_eq!(sixth, "[2001:db8::1]:104");
     }
 }

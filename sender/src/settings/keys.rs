@@ -151,6 +151,24 @@ pub(super) const KEYS: &[Key] = &[
         "Associations at once, 1 to 256; more are asked to come later.",
     ),
     Key::new(
+        "dicom.commitment",
+        "\"stored\"",
+        "When a scanner that asks for storage commitment is told that an image is kept: \"stored\" when \
+         the archive has it, \"committed\" when the archive has confirmed that (needs \
+         spool.release_on = \"committed\"), \"here\" as soon as it is on this disk, which is one copy.",
+    ),
+    Key::new(
+        "dicom.report_port",
+        "104",
+        "The port at which scanners take the answer to a request for storage commitment, at the \
+         address from which they asked.",
+    ),
+    Key::new(
+        "dicom.report_to",
+        "[]",
+        "Scanners that take it elsewhere, as [\"CT01=192.0.2.20:4104\"].",
+    ),
+    Key::new(
         "dicom.timeout_associate",
         "\"30 s\"",
         "How long setting an association up, or releasing it, may take.",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use karez_protocol::manifest::ReceiptKind;
+
 use super::clinic::Clinic;
 use super::hub::Hub;
 use super::net::Link;
@@ -22,6 +24,18 @@ pub async fn all_stored(clinic: &Clinic, count: u64) {
         handle.progress(vec![(0, count)]).await.unwrap().stored == count
     })
     .await;
+}
+
+/// The archive has all that the hub has verified.
+pub fn store_all(hub: &Hub) {
+    let mut state = hub.state.lock().unwrap();
+    let verified = state.receipts.clone().into_iter();
+    for (clinic, receipt, _) in verified.filter(|(_, r, _)| r.kind == ReceiptKind::Verified) {
+        // It signs for each instance by itself.
+        let records = receipt.records[0].set().first().unwrap();
+        let segment = receipt.records[0].segment;
+        state.attest(clinic, receipt.study, segment, records, ReceiptKind::Stored);
+    }
 }
 
 /// Stands for a file, so that a difference prints in a line.
