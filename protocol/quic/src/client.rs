@@ -48,14 +48,21 @@ pub enum DialError {
     Setup(#[from] SetupError),
     /// Nothing came back in time.
     #[error(
-        "no answer from {remote} within {} s; the link or the hub is down, or UDP is blocked",
-        .after.as_secs()
+        "no {} from {remote} within {} s; {}",
+        match heard { true => "handshake", false => "answer" },
+        .after.as_secs(),
+        match heard {
+            true => "the hub answers, but the link is very slow or loses a lot; it is given more time",
+            false => "the link or the hub is down, or UDP is blocked",
+        }
     )]
     Silent {
         /// The address tried last.
         remote: SocketAddr,
-        /// How long an answer was waited for.
+        /// How long it was waited for.
         after: Duration,
+        /// Something did come back, but too slowly.
+        heard: bool,
     },
     /// The other end holds another key than the hub's.
     #[error(
@@ -185,6 +192,10 @@ impl Client {
         lock(&self.memory).probe.is_some()
     }
 
+    pub(crate) const fn dial_timeout(&self) -> Duration {
+        self.config.dial_timeout
+    }
+
     pub(crate) fn net(&self) -> &Arc<dyn Net> {
         &self.net
     }
@@ -212,7 +223,12 @@ impl Client {
         match timeout(after, connecting).await {
             Err(_) => {
                 socket.mute();
-                Err(DialError::Silent { remote, after })
+                let heard = socket.has_heard();
+                Err(DialError::Silent {
+                    remote,
+                    after,
+                    heard,
+                })
             }
             Ok(Ok(conn)) => {
                 let seed = self.net.random();

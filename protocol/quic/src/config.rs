@@ -73,7 +73,8 @@ pub struct LinkConfig {
     /// Most IP bytes per second, both for what is sent; what is urgent goes at once all the same.
     pub rate_cap: Option<u64>,
     /// How long one attempt to reach one address may take. A pending QUIC handshake backs off 0,
-    /// 3, 9, 21, 45 s, so it is better begun anew than waited for.
+    /// 3, 9, 21, 45 s, so it is better begun anew than waited for. On a line that lives and is too
+    /// slow for it, [`crate::Redial`] gives up to four times as long.
     pub dial_timeout: Duration,
 }
 

@@ -38,6 +38,7 @@ mod session;
 mod socket;
 mod steer;
 mod steered;
+mod target;
 mod tls;
 
 pub use client::{Client, DialError};

@@ -9,7 +9,7 @@ use karez_protocol::Retry;
 use karez_protocol::id::PeerId;
 use karez_protocol::link::probe;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, DialError};
 use crate::connection::{Connection, LinkHandle};
@@ -17,17 +17,13 @@ use crate::drive::drive;
 use crate::kick::{Jitter, number};
 use crate::seek;
 use crate::session::{Session, Wake};
-use crate::tls::Alpn;
+use crate::target::{Hope, Target};
 
-/// Longest wait for the hub's addresses.
-const RESOLVE_MAX: Duration = Duration::from_secs(10);
 /// Longest pause between two looks at a connection.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// After a silence of this a dial that nothing speaks for is kept short.
 const HOPE: Duration = Duration::from_secs(600);
-/// Shorter than QUIC's first repetition.
-const BRIEF: Duration = Duration::from_millis(950);
 /// The shortest and the longest time between two handshakes on a dead link.
 const DIAL_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
@@ -118,11 +114,7 @@ impl Redial {
             cause: String::new(),
         };
         Self {
-            target: Target {
-                client,
-                hub,
-                resolve,
-            },
+            target: Target::new(client, hub, resolve),
             policy,
             state: watch::Sender::new(state),
             link_up: LinkUp(Some(link_up)),
@@ -178,7 +170,7 @@ impl Redial {
     }
 
     async fn dial(&mut self, quiet_since: Instant) -> Connection {
-        let mut hope = true;
+        let mut hope = Hope::Some;
         loop {
             let dialled = tokio::select! {
                 biased;
@@ -222,7 +214,10 @@ impl Redial {
             // The link lives, the hub answers, and the connection does not: its flow is blocked.
             let blocked = answered_since.is_some_and(|at| now - at >= self.policy.first_word);
             if (silence >= limit || blocked) && now >= not_before {
-                let hope = blocked || silence < HOPE;
+                let hope = match answered {
+                    Some(_) => Hope::Answered,
+                    None => Hope::if_any(silence < HOPE),
+                };
                 tokio::select! {
                     biased;
                     dialled = self.target.dial(hope) => match dialled {
@@ -258,22 +253,21 @@ impl Redial {
     }
 
     /// Asks until the hub answers, the network comes back, or it is time for a dial all the same.
-    /// Whether there is hope for it.
-    async fn wait_for_answer(&mut self, quiet_since: Instant) -> bool {
+    async fn wait_for_answer(&mut self, quiet_since: Instant) -> Hope {
         let silence = quiet_since.elapsed();
         let wait = self.next_try(silence);
         let addresses = self.target.addresses().await;
         let (client, jitter) = (&self.target.client, &mut self.jitter);
         tokio::select! {
             biased;
-            () = seek::answer(client, &addresses, quiet_since, jitter) => true,
-            () = self.link_up.happens() => true,
-            () = sleep(wait) => silence < HOPE,
+            () = seek::answer(client, &addresses, quiet_since, jitter) => Hope::Answered,
+            () = self.link_up.happens() => Hope::Some,
+            () = sleep(wait) => Hope::if_any(silence < HOPE),
         }
     }
 
     /// Always with hope: the wait was for something.
-    async fn pause(&mut self, quiet_since: Instant, retry: Retry) -> bool {
+    async fn pause(&mut self, quiet_since: Instant, retry: Retry) -> Hope {
         let silence = quiet_since.elapsed();
         let wait = match retry {
             Retry::Never => self.policy.refused_wait,
@@ -284,7 +278,7 @@ impl Redial {
             () = sleep(wait) => {}
             () = self.link_up.happens() => {}
         }
-        true
+        Hope::Some
     }
 
     fn beside(&self, error: &DialError) {
@@ -303,32 +297,6 @@ impl Redial {
             };
             *state = LinkState::Down { since, cause };
         });
-    }
-}
-
-struct Target {
-    client: Client,
-    hub: PeerId,
-    resolve: Box<dyn Resolve>,
-}
-
-impl Target {
-    /// Without hope a dial is one packet, or what a long round trip takes.
-    async fn dial(&mut self, hope: bool) -> Result<Connection, DialError> {
-        let addresses = self.addresses().await;
-        let (client, hub) = (&self.client, self.hub);
-        if hope {
-            return client.dial(&addresses, hub, Alpn::Session).await;
-        }
-        let rtt = client.memory().carried.map_or(Duration::ZERO, |c| c.rtt);
-        let after = BRIEF.max(rtt + Duration::from_millis(100));
-        let dialled = client.dial_within(&addresses, hub, Alpn::Session, after);
-        dialled.await
-    }
-
-    async fn addresses(&mut self) -> Vec<SocketAddr> {
-        let resolved = timeout(RESOLVE_MAX, self.resolve.resolve()).await;
-        resolved.unwrap_or_default()
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct PacedSocket {
     only: Mutex<Option<Arc<Steer>>>,
     ear: OnceLock<Ear>,
     mute: AtomicBool,
+    heard: AtomicBool,
 }
 
 impl PacedSocket {
@@ -40,6 +41,7 @@ impl PacedSocket {
             only: Mutex::new(None),
             ear: OnceLock::new(),
             mute: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
         })
     }
 
@@ -51,6 +53,11 @@ impl PacedSocket {
     /// Sends no more. A caller that nobody answered need not say goodbye in 1,228 bytes.
     pub(crate) fn mute(&self) {
         self.mute.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything has come.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// The socket below.
@@ -105,6 +112,7 @@ impl AsyncUdpSocket for PacedSocket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let count = ready!(self.inner.poll_recv(cx, bufs, meta))?;
+        self.heard.store(true, Ordering::Relaxed);
         // A probe is no QUIC: quinn drops it after us.
         if let Some(ear) = self.ear.get() {
             for (buf, meta) in bufs.iter().zip(meta.iter()).take(count) {

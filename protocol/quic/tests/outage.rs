@@ -185,3 +185,24 @@ async fn a_hub_that_was_never_met_is_dialled_for_ever() {
     println!("a hub that is away costs {per_minute} B a minute");
     assert!(per_minute < 18_000, "{per_minute}");
 }
+
+/// A handshake does not fit into a dial's first time.
+#[tokio::test(start_paused = true)]
+async fn a_line_of_a_few_kbit_per_second_is_given_the_time_that_a_handshake_takes() {
+    for (seed, bits_per_s) in [(3, 9_600.0), (4, 4_800.0), (5, 3_600.0)] {
+        let link = Link {
+            bits_per_s,
+            delay: Duration::from_millis(500),
+            queue: secs(10),
+            ..Link::thin()
+        };
+        let world = World::new(seed, link);
+        let received = Script::default();
+        let _hub = hub(&world.machine(1), &received);
+        let clinic = clinic(&world.machine(2));
+        clinic.send(BULK, 1, 4_000);
+        let began = Instant::now();
+        assert!(until(secs(180), || received.count() == 1).await);
+        println!("{bits_per_s} bit/s: there after {:?}", began.elapsed());
+    }
+}

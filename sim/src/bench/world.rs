@@ -236,7 +236,7 @@ impl World {
             wire_bytes_down: after.down.offered.bytes - before.down.offered.bytes,
             goodput_share: payload as f64 / of_span.max(1) as f64,
             resent_bytes: (after.resent - before.resent) * CHUNK,
-            disconnects: after.sessions - before.sessions.max(1),
+            disconnects: after.sessions.saturating_sub(before.sessions.max(1)),
             resume_idle_s: Latency::of(resumes.map(|(_, delay)| *delay).collect()),
             queue_s: Queue {
                 p95: queue.quantile(0.95).as_secs_f64(),
