@@ -41,6 +41,8 @@ enum Stop {
     Target(TargetError),
     /// The target was given all bytes and did not say what it did with them.
     Unknown(String),
+    /// It was given all bytes and said that it did not take them; it may have kept them all the same.
+    Denied(String),
     /// Another instance of the same UID is on its way there.
     Busy,
     /// The engine could not make a step durable, or has ended.
@@ -177,8 +179,9 @@ impl Worker {
             Err(Stop::Target(TargetError::There(_))) if standing == Standing::Ours => {
                 Ok((Proof::Query, None))
             }
-            // What it was given before this attempt, it may still have.
-            Err(stop) if standing != Standing::Ours && !matches!(stop, Stop::Unknown(_)) => {
+            // What it was given in full, or before this attempt, it may have: a question tells.
+            Err(stop @ (Stop::Unknown(_) | Stop::Denied(_))) => Err(stop),
+            Err(stop) if standing != Standing::Ours => {
                 match self.report(job, News::NotGiven(to.name.clone())).await {
                     Outcome::Through => Err(stop),
                     _ => Err(Stop::Engine),
@@ -305,6 +308,7 @@ impl Worker {
         }
         let proof = delivery.finish().await.map_err(|error| match error {
             TargetError::Broke(why) => Stop::Unknown(why),
+            TargetError::Later(why) => Stop::Denied(why),
             error => Stop::Target(error),
         })?;
         Ok((proof, content.finish()))
@@ -368,7 +372,7 @@ impl Worker {
                 debug!(place, target, why, "a target takes nothing now");
                 News::Down(target.to_owned(), why)
             }
-            Stop::Target(TargetError::Later(why)) => {
+            Stop::Target(TargetError::Later(why)) | Stop::Denied(why) => {
                 News::Trouble(target.to_owned(), Trouble::Unwilling, why)
             }
             Stop::Target(TargetError::Broke(why)) | Stop::Unknown(why) => {
