@@ -23,7 +23,11 @@ impl Engine {
     /// Removes what may go and whose time is over, some of it at a time.
     pub(super) fn evict(&mut self) {
         let now = self.now();
-        if self.evict_at > now || self.disk_refuses() {
+        if self.evict_at > now {
+            return;
+        }
+        if self.disk_refuses() {
+            self.evict_at = now + EVICT_SOON;
             return;
         }
         let pressed = self.wants_room(self.free());

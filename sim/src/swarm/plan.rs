@@ -15,6 +15,10 @@ const CLINICS: u64 = 3;
 /// Everything befalls within this (ms).
 pub(super) const LENGTH: u64 = 12 * 3_600_000;
 
+/// An address lives at least so long (s). QUIC drops a handshake whose address changes (RFC 9000
+/// section 9), and over 1.2 s of round trip with losses one takes up to 20 s.
+const ADDRESS_S: u64 = 20;
+
 /// A world, and what befalls it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,7 +219,10 @@ impl LinePlan {
             doubled_permille: often(dice, 50),
             late_permille: often(dice, 50),
             damaged_of_10_000: often(dice, 20),
-            new_address_s: often(dice, 600),
+            new_address_s: match often(dice, 600) {
+                0 => 0,
+                s => s.max(ADDRESS_S),
+            },
         }
     }
 
