@@ -56,6 +56,20 @@ async fn t04_one_that_is_refused_for_room_while_others_are_stored_is_parked_and_
 }
 
 #[tokio::test(start_paused = true)]
+async fn t04_what_a_pacs_says_it_could_not_store_and_has_all_the_same_is_neither_parked_nor_sent_again()
+ {
+    for (seed, code) in [(130, 0x0110), (131, 0xA700)] {
+        let chain = Chain::new(seed).await;
+        chain.behave(|pacs| pacs.lies = Some(Status(code)));
+        chain.send(&ct(3)).await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        chain.stored(3).await;
+        assert_eq!(chain.reasons().await, [""; 0], "{code:04X}");
+        assert_eq!(chain.pacs.received().len(), 3, "{code:04X}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn t04_each_status_means_what_the_field_knows() {
     let table = [
         (0xB000, "stored"),
