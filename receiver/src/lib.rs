@@ -36,4 +36,4 @@ pub use handoff::{
     Ability, Address, AddressError, Delivery, Identity, Item, Look, NoIdentity, Patient, Peer,
     PeerError, Seen, Service, ServiceError, Target, TargetError,
 };
-pub use settings::{CongestionChoice, Settings};
+pub use settings::{ClinicRule, CongestionChoice, Settings};

@@ -1,5 +1,7 @@
 //! What an administrator can set, in `config.toml`.
 
+mod clinic;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use karez_host::units::{Period, Size};
 use karez_protocol::invitation::ADDRESSES_MAX;
 use karez_quic::{Congestion, IP_MTU_MIN, LinkConfig};
 use serde::{Deserialize, Serialize};
+
+pub use clinic::ClinicRule;
 
 /// The settings of a hub.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,8 @@ pub struct Settings {
     pub page: HubPage,
     /// Who is told of what is wrong.
     pub alarm: AlarmSettings,
+    /// What is done otherwise for single clinics.
+    pub clinic: Vec<ClinicRule>,
 }
 
 /// Who and where a hub is.
@@ -244,6 +250,28 @@ impl config::Settings for Settings {
         alarm::TO,
         alarm::AGE,
         alarm::DISK,
+        Key::new(
+            "clinic[].name",
+            "\"\"",
+            "What the hub calls the clinic that the lines below are about.",
+        ),
+        Key::new(
+            "clinic[].targets",
+            "[]",
+            "The targets that its images go to, by name; empty: all.",
+        ),
+        Key::new(
+            "clinic[].calling",
+            "\"\"",
+            "The AE title under which its images go to archives, which may have rules by it; empty: \
+             that of the target. An archive that knows titles must know this one.",
+        ),
+        Key::new(
+            "clinic[].class",
+            "\"routine\"",
+            "How soon those of its studies are handed off that it calls routine: \"stat\", \"urgent\", \
+             \"routine\" or \"bulk\".",
+        ),
     ];
 
     fn check(&self) -> Result<(), Unfit> {
@@ -258,6 +286,7 @@ impl config::Settings for Settings {
         if !(IP_MTU_MIN..=1500).contains(&self.link.ip_mtu) {
             return unfit("link.ip_mtu", format!("{IP_MTU_MIN} to 1500"));
         }
+        clinic::check(&self.clinic)?;
         self.alarm.check()?;
         self.page.address().map(drop)
     }
@@ -266,13 +295,14 @@ impl config::Settings for Settings {
 impl Settings {
     /// Takes over what can change in a running hub; the other keys that differ wait for a restart.
     pub(crate) fn take_live_of(&mut self, new: Self) -> Vec<String> {
-        const LIVE: [&str; 3] = ["hub.name", "hub.addresses", "store."];
+        const LIVE: [&str; 4] = ["hub.name", "hub.addresses", "store.", "clinic"];
         let changed = config::changed(self, &new).into_iter();
         let waits = changed.filter(|key| !LIVE.iter().any(|live| key.starts_with(live)));
         let waits = waits.collect();
         self.hub.name = new.hub.name;
         self.hub.addresses = new.hub.addresses;
         self.store = new.store;
+        self.clinic = new.clinic;
         waits
     }
 

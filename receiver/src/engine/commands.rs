@@ -42,7 +42,11 @@ impl Engine {
                 addresses,
                 replace,
             } => self.invite(&name, addresses, replace),
-            Command::Reload { settings } => Ok(json!(self.settings.take_live_of(*settings))),
+            Command::Reload { settings } => {
+                let waits = self.settings.take_live_of(*settings);
+                self.targets_changed();
+                Ok(json!(waits))
+            }
             Command::Report { from, to } => Ok(self.report(&(from..to))),
             Command::Revoke { name } => self.revoke(&name),
             Command::TargetAdd { name, url } => self.add_target(name, &url),

@@ -165,7 +165,10 @@ impl Engine {
 
     /// Whether an instance is stored everywhere by now; queues it when it is not.
     pub(super) fn settle(&mut self, peer: PeerId, place: Place) {
-        let required: Vec<String> = self.registry.targets.keys().cloned().collect();
+        let Some(clinic) = self.clinics.get(&peer) else {
+            return;
+        };
+        let required = self.targets_of(&clinic.name);
         let Some(instance) = self.instance(peer, place) else {
             return;
         };
@@ -179,17 +182,13 @@ impl Engine {
             instance.stored = true;
             self.has_stored(peer, place);
         }
-        self.settle_confirmed(peer, place);
+        self.settle_confirmed((peer, place), required);
         self.enqueue(peer, place);
     }
 
     /// Whether all that can confirm an instance have by now; has the others asked.
-    fn settle_confirmed(&mut self, peer: PeerId, place: Place) {
-        let required = self.registry.targets.keys();
-        let able: Vec<String> = required
-            .filter(|t| self.targets.confirms(t))
-            .cloned()
-            .collect();
+    fn settle_confirmed(&mut self, (peer, place): (PeerId, Place), mut able: Vec<String>) {
+        able.retain(|target| self.targets.confirms(target));
         let Some(instance) = self
             .instance(peer, place)
             .filter(|i| i.stored && !i.committed)

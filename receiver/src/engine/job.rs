@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use karez_dimse::AeTitle;
 use karez_protocol::id::{Fingerprint, PeerId, SegmentId, StudyId};
 use karez_protocol::manifest::Proof;
 
@@ -25,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) verify: bool,
     /// Where it is still owed.
     pub(crate) targets: Vec<JobTarget>,
+    /// The AE title under which it goes there, where the target's own is not meant.
+    pub(crate) calling: Option<AeTitle>,
 }
 
 /// One target of a job.
@@ -93,6 +96,7 @@ impl Job {
             length: instance.length,
             verify: !instance.verified,
             targets: Vec::new(),
+            calling: None,
         }
     }
 

@@ -24,6 +24,7 @@ mod queue;
 mod quota;
 mod receipts;
 mod report;
+mod rules;
 mod scrub;
 mod stage;
 mod targets;

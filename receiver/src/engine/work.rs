@@ -12,6 +12,7 @@ use super::queue::Key;
 use super::{Engine, Express, Job, JobTarget, News, Outcome, Troubled};
 use crate::limits::{EXPRESS_INSTANCE, LACK_RETRY, TARGET_PAUSE};
 use crate::registry::{Entry, HandOff, Place, Step};
+use crate::settings::ClinicRule;
 
 /// How long an instance is left alone after the store did not give it.
 const LATER: Duration = Duration::from_secs(5);
@@ -77,9 +78,11 @@ impl Engine {
             let trouble = instance.trouble.as_ref();
             trouble.is_some_and(|t| t.target == name && t.until > now)
         };
-        let mut resting = self.registry.targets.keys().any(|name| rests(name));
-        let owed = self.registry.targets.keys();
-        let owed = owed.filter(|name| !instance.handed.contains_key(*name) && !rests(name));
+        let owed = self.targets_of(&clinic.name);
+        let mut resting = owed.iter().any(|name| rests(name));
+        let owed = owed
+            .iter()
+            .filter(|name| !instance.handed.contains_key(*name) && !rests(name));
         let mut targets = Vec::new();
         for name in owed {
             let Some(target) = self.targets.open(name, now) else {
@@ -104,6 +107,7 @@ impl Engine {
         }
         Choice::Take(Box::new(Job {
             targets,
+            calling: self.rule(&clinic.name).and_then(ClinicRule::title),
             ..Job::of(peer, clinic, place, instance)
         }))
     }
@@ -210,7 +214,7 @@ impl Engine {
             }
             return;
         }
-        let class = clinic.sink.class(instance.study).unwrap_or_default();
+        let class = self.class_of(clinic, instance.study);
         let order = self.studies.get(&(peer, instance.study)).copied();
         let last = instance.trouble.as_ref().is_some_and(Troubled::is_last);
         let key = Key::new(class, order.unwrap_or(0), peer, place);

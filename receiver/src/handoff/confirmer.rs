@@ -88,6 +88,7 @@ impl Confirmer {
             other_given: false,
             released: false,
             alone: false,
+            calling: None,
             in_doubt: true,
         };
         if with_content && item.identity.is_ok() {

@@ -249,6 +249,7 @@ mod tests {
                 content: None,
                 released: false,
                 alone: false,
+                calling: None,
                 in_doubt: false,
             };
             let mut content = Content::of(&item);

@@ -15,6 +15,7 @@ pub(super) fn item(job: &Job, to: &JobTarget, identity: &Result<Identity, NoIden
         other_given: false,
         released: to.replace,
         alone: to.alone,
+        calling: job.calling.clone(),
         in_doubt: to.in_doubt,
     }
 }

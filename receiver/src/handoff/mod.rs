@@ -13,7 +13,7 @@ mod reports;
 mod web;
 mod worker;
 
-use karez_dimse::Uid;
+use karez_dimse::{AeTitle, Uid};
 use karez_host::env::BoxFuture;
 use karez_protocol::id::{Fingerprint, PeerId, StudyId};
 use karez_protocol::manifest::Proof;
@@ -55,6 +55,8 @@ pub struct Item {
     pub released: bool,
     /// It has broken off several exchanges: it goes by itself.
     pub alone: bool,
+    /// The AE title under which it goes, where the target's own is not meant.
+    pub calling: Option<AeTitle>,
     /// An exchange about it ended without an answer: only what the target says now counts.
     pub in_doubt: bool,
 }

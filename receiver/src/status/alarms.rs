@@ -29,6 +29,11 @@ impl Engine {
                 "add one with `karez-receiver target add NAME folder:PATH`",
             ));
         }
+        for (clinic, target) in self.rules_amiss() {
+            let what = format!("clinic `{clinic}` goes to target `{target}`, which does not exist");
+            let action = "add the target, or correct [[clinic]] in config.toml and `reload`";
+            alarms.push(alarm(&what, "administrator of this hub", action));
+        }
         self.damage(&mut alarms);
         self.rot(&mut alarms);
         self.resting_targets(&mut alarms);

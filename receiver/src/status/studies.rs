@@ -49,9 +49,10 @@ impl Engine {
     }
 
     fn study(&self, peer: PeerId, clinic: &Clinic, study: StudyId, count: &Count) -> Value {
-        let class = clinic.sink.class(study).unwrap_or_default();
-        let targets = self.registry.targets.keys();
+        let class = self.class_of(clinic, study);
+        let targets = self.targets_of(&clinic.name);
         let handoff: Vec<Value> = targets
+            .iter()
             .map(|name| self.hand_off_state((peer, clinic), study, name))
             .collect();
         json!({
@@ -129,6 +130,9 @@ impl Engine {
         match self.targets.health(target) {
             Some(Health::Down { why, .. }) => why.clone(),
             Some(Health::Paused) => "the target is paused".into(),
+            None if !self.registry.targets.contains_key(target) => {
+                "there is no target of this name".into()
+            }
             _ => String::new(),
         }
     }

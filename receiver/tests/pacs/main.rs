@@ -12,6 +12,7 @@ mod faults;
 mod once;
 mod patients;
 mod plain;
+mod rules;
 mod stow;
 #[path = "../support/mod.rs"]
 mod support;

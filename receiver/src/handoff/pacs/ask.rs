@@ -70,10 +70,14 @@ pub(super) async fn look(
     if let (Some(there), false) = (known, doubtful(item) || item.in_doubt) {
         return Ok(look_of(there));
     }
+    let anew = Want {
+        new: true,
+        ..want(item)
+    };
     let first = ask(pool, asked, item, identity, want(item)).await;
     let there = match first {
         // An association that stood idle may be gone: that says nothing of the PACS.
-        Err(Fault { worn: true, .. }) => ask(pool, asked, item, identity, Want::New).await,
+        Err(Fault { worn: true, .. }) => ask(pool, asked, item, identity, anew).await,
         other => other,
     };
     there.map(look_of).map_err(|fault| fault.error)
@@ -99,7 +103,7 @@ async fn ask(
     identity: &Identity,
     want: Want,
 ) -> Result<bool, Fault> {
-    let lease = pool.lease(&pair(identity), want).await;
+    let lease = pool.lease(&pair(identity), &want).await;
     let lease = lease.map_err(|error| Fault {
         error: words::unreachable(pool.peer(), &error),
         worn: false,
@@ -108,6 +112,7 @@ async fn ask(
     let mut line = Line {
         pool,
         identity,
+        want: Want { new: true, ..want },
         lease: Some(lease),
     };
     let answer = match (identity.has_series(), doubtful(item)) {
@@ -128,6 +133,8 @@ fn doubtful(item: &Item) -> bool {
 struct Line<'a> {
     pool: &'a Arc<Pool>,
     identity: &'a Identity,
+    /// The next association, when this one has ended.
+    want: Want,
     lease: Option<Lease>,
 }
 
@@ -190,7 +197,7 @@ impl Line<'_> {
     async fn find(&mut self, question: &Identifier) -> Result<Found, Error> {
         let mut lease = match self.lease.take() {
             Some(lease) => lease,
-            None => self.pool.lease(&pair(self.identity), Want::New).await?,
+            None => self.pool.lease(&pair(self.identity), &self.want).await?,
         };
         let found = lease.association.find(question).await;
         if found.as_ref().err().is_none_or(Error::association_lives) {

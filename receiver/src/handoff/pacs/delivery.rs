@@ -39,7 +39,7 @@ pub(super) async fn begin(
     item: &Item,
     identity: &Identity,
 ) -> Result<Box<dyn Delivery>, TargetError> {
-    let lease = pool.lease(&pair(identity), want(item)).await;
+    let lease = pool.lease(&pair(identity), &want(item)).await;
     let lease = lease.map_err(|error| words::unreachable(pool.peer(), &error))?;
     let accepted = lease
         .association

@@ -109,7 +109,10 @@ fn sendable(item: &Item) -> Result<&Identity, TargetError> {
 }
 
 fn want(item: &Item) -> Want {
-    if item.alone { Want::New } else { Want::Any }
+    Want {
+        new: item.alone,
+        calling: item.calling.clone(),
+    }
 }
 
 fn pair(identity: &Identity) -> pool::Pair {

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use karez_dimse::scu::{Association, Contexts, Request};
+use karez_dimse::{AeTitle, Timeouts, Uid};
 use karez_dimse::{Error, RejectReason, Rejection};
-use karez_dimse::{Timeouts, Uid};
 use karez_host::Env;
 use karez_host::env::BoxStream;
 use karez_host::tls;
@@ -46,6 +46,8 @@ struct State {
 
 struct Open {
     association: Association<BoxStream>,
+    /// Our title on it, where it is not the usual one.
+    calling: Option<AeTitle>,
     /// Counts how often it was put back, over all of the pool.
     turn: u64,
     since: Instant,
@@ -54,6 +56,7 @@ struct Open {
 /// An association in use. Dropped, it is cut.
 pub(super) struct Lease {
     pub(super) association: Association<BoxStream>,
+    calling: Option<AeTitle>,
     /// Whether it carried something before.
     pub(super) used: bool,
     since: Instant,
@@ -61,12 +64,12 @@ pub(super) struct Lease {
 }
 
 /// Which association is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Want {
-    /// One that stands, or a new one.
-    Any,
-    /// A new one.
-    New,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Want {
+    /// A new one, not one that stands.
+    pub(super) new: bool,
+    /// Our title, where it is not the usual one.
+    pub(super) calling: Option<AeTitle>,
 }
 
 impl Pool {
@@ -94,22 +97,24 @@ impl Pool {
     }
 
     /// An association on which `pair` was proposed.
-    pub(super) async fn lease(&self, pair: &Pair, want: Want) -> Result<Lease, Error> {
+    pub(super) async fn lease(&self, pair: &Pair, want: &Want) -> Result<Lease, Error> {
         loop {
             let permit = self.permits.clone().acquire_owned().await;
             let permit = permit.map_err(|_| Error::Over)?;
-            if want == Want::Any
-                && let Some(open) = self.take_idle(pair)
+            if !want.new
+                && let Some(open) = self.take_idle(pair, want)
             {
                 return Ok(Lease {
                     association: open.association,
+                    calling: open.calling,
                     used: true,
                     since: open.since,
                     _permit: permit,
                 });
             }
             self.close_idle().await;
-            match self.open(&self.contexts(pair)?).await {
+            let calling = want.calling.as_ref().unwrap_or(&self.peer.calling);
+            match self.open_as(calling, &self.contexts(pair)?).await {
                 Ok(association) if self.is_one_too_many(&association) => {
                     release(association).await;
                     permit.forget();
@@ -118,6 +123,7 @@ impl Pool {
                     let since = self.env.now();
                     return Ok(Lease {
                         association,
+                        calling: want.calling.clone(),
                         used: false,
                         since,
                         _permit: permit,
@@ -132,10 +138,18 @@ impl Pool {
         }
     }
 
-    /// Opens an association with these contexts.
+    /// Opens an association with these contexts, under our usual title.
     pub(super) async fn open(&self, contexts: &Contexts) -> Result<Association<BoxStream>, Error> {
+        self.open_as(&self.peer.calling, contexts).await
+    }
+
+    async fn open_as(
+        &self,
+        calling: &AeTitle,
+        contexts: &Contexts,
+    ) -> Result<Association<BoxStream>, Error> {
         let request = Request {
-            calling: self.peer.calling.clone(),
+            calling: calling.clone(),
             called: self.peer.called.clone(),
             contexts: contexts.clone(),
             reports: false,
@@ -175,9 +189,10 @@ impl Pool {
             let mut state = self.lock();
             state.next += 1;
             let (turn, since) = (state.next, lease.since);
-            let association = lease.association;
+            let (association, calling) = (lease.association, lease.calling);
             state.idle.push(Open {
                 association,
+                calling,
                 turn,
                 since,
             });
@@ -210,10 +225,11 @@ impl Pool {
         Ok(contexts)
     }
 
-    fn take_idle(&self, pair: &Pair) -> Option<Open> {
+    fn take_idle(&self, pair: &Pair, want: &Want) -> Option<Open> {
         let proposed = |open: &Open| {
             let accepted = open.association.accepts(&pair.0, &pair.1);
             accepted != Err(karez_dimse::ContextRefusal::NotProposed)
+                && open.calling == want.calling
         };
         let mut state = self.lock();
         let at = state.idle.iter().position(proposed)?;
