@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use karez_dimse::part10::Head;
+use karez_dimse::Uid;
 use karez_host::Failure;
+use karez_receiver::Identity;
 
 /// Folders below the given one that are looked into, and files of one study.
 const DEPTH: usize = 16;
 const FILES_MAX: usize = 100_000;
-/// First bytes of a file in which its head is looked for.
-const FIRST: usize = 64 << 10;
+/// First bytes of a file in which its UID is looked for.
+const FIRST: usize = 1 << 20;
 
 /// The files of one folder: a study.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,10 +91,14 @@ fn image(path: &Path) -> io::Result<Option<(String, u64)>> {
     let file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();
     file.take(FIRST as u64).read_to_end(&mut first)?;
-    let head = Head::read(&first).ok();
-    let uid = head.map(|head| head.meta.sop_instance);
-    let uid = uid.filter(karez_dimse::Uid::is_well_formed);
+    let uid = uid(&first);
     Ok(uid.map(|uid| (uid.as_str().to_owned(), length)))
+}
+
+/// What an archive calls an image: the data set's UID, which its file meta group may contradict.
+pub(super) fn uid(first: &[u8]) -> Option<Uid> {
+    let identity = Identity::read(first).ok()?;
+    Some(identity.sop_instance).filter(Uid::is_well_formed)
 }
 
 #[cfg(test)]

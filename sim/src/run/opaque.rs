@@ -72,13 +72,13 @@ impl Opaque {
     /// A real file.
     ///
     /// # Errors
-    /// It cannot be read, or is no Part 10 file.
+    /// It cannot be read, or is no Part 10 file with a UID.
     pub fn read(path: &Path) -> io::Result<Self> {
         let file = std::fs::read(path)?;
         let head = Head::read(&file).map_err(io::Error::other)?;
         let data_set = file.get(head.data_set..).unwrap_or_default();
         Ok(Self {
-            uid: head.meta.sop_instance,
+            uid: super::files::uid(&file).ok_or_else(|| io::Error::other("no SOP Instance UID"))?,
             fingerprint: *blake3::hash(data_set).as_bytes(),
             file,
         })
