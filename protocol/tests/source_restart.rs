@@ -1,12 +1,14 @@
 //! What a source owes after its process was restarted, and what it says once all has arrived.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use karez_protocol::id::{Epoch, HubKeyId, Root, SegmentId, StudyId};
 use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, Revision};
 use karez_protocol::priority::Class;
 use karez_protocol::resume::HaveSet;
 use karez_protocol::seal::{Identity, Signed};
-use karez_protocol::session::{Lane, RecordInfo, Source, SourceError, SourceEvent, Transmit};
+use karez_protocol::session::{Lane, RecordInfo, Source, SourceError, SourceEvent, Transmit, Why};
 use karez_protocol::units::Moment;
 use karez_protocol::wire::Frame;
 
@@ -217,4 +219,50 @@ fn a_busy_hub_is_asked_now_and_then_so_that_its_restart_is_noticed() {
     let asked = Transmit::Frame(Frame::Ask(vec![KEPT]));
     assert_eq!(source.poll_transmit(at), Some(asked));
     assert_eq!(source.poll_transmit(at), None);
+}
+
+/// How often it asks in so long a time.
+fn questions(source: &mut Source, now: &mut Moment, length: Duration) -> usize {
+    let end = now.after(length);
+    let mut asked = 0;
+    loop {
+        while source.poll_transmit(*now).is_some() {}
+        match source.poll_timeout() {
+            Some((at, why)) if at <= end => {
+                *now = at;
+                asked += usize::from(why == Why::Ask);
+                source.handle_timeout(*now);
+            }
+            _ => {
+                *now = end;
+                return asked;
+            }
+        }
+    }
+}
+
+#[test]
+fn while_only_the_archive_is_waited_for_a_day_has_few_questions_and_news_brings_them_back() {
+    let hour = Duration::from_secs(3600);
+    let (clinic, hub) = identities();
+    let mut source = source();
+    let mut now = Moment::default();
+    source.connected(now);
+    assert_eq!(questions(&mut source, &mut now, hour), 60, "not there yet");
+    let mut verified = Receipt::read(&hub.peer(), &clinic.peer(), &receipt()).unwrap();
+    verified.kind = ReceiptKind::Verified;
+    source.replay_receipt(&verified.sign(&hub)).unwrap();
+    let first = questions(&mut source, &mut now, hour);
+    let day = questions(&mut source, &mut now, 24 * hour);
+    assert!((10..=16).contains(&first), "{first}");
+    assert!((48..=60).contains(&day), "{day}");
+    let info = RecordInfo {
+        chunks: 0..0,
+        bytes: 100,
+        hash: [8; 32],
+        starts: true,
+        repeats: Vec::new(),
+    };
+    source.add_record(now, KEPT, info).unwrap();
+    assert!(questions(&mut source, &mut now, hour) >= 59);
 }

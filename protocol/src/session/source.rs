@@ -10,8 +10,10 @@ mod send;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::id::{Epoch, PeerId, SegmentId, StudyId};
+use crate::limits::ASK_INTERVAL;
 use crate::manifest::ReceiptKind;
 use crate::priority::Class;
 use crate::resume::RunSet;
@@ -60,6 +62,8 @@ pub struct Source {
     connected_at: Option<Moment>,
     busy: bool,
     asked_at: Option<Moment>,
+    /// The pause before the next question, longer with each since one of us had news.
+    ask_pause: Duration,
     ask_from: Option<SegmentId>,
     /// Studies with something to send, in order; rebuilt when anything changes it.
     plan: Option<Vec<(StudyId, Class)>>,
@@ -114,9 +118,10 @@ impl Source {
             connected_at: None,
             busy: false,
             asked_at: None,
+            ask_pause: ASK_INTERVAL,
             ask_from: None,
             plan: None,
-            planned_at: Moment(std::time::Duration::ZERO),
+            planned_at: Moment(Duration::ZERO),
         }
     }
 
@@ -194,6 +199,7 @@ impl Source {
             .extend(info.chunks.end.saturating_sub(at), false);
         owner.bytes += info.bytes;
         owner.records.push(info);
+        self.ask_pause = ASK_INTERVAL;
         self.plan = None;
         Ok(())
     }

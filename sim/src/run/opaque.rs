@@ -5,7 +5,7 @@ use std::path::Path;
 
 use karez_dimse::Uid;
 use karez_dimse::part10::{Head, Meta};
-use karez_dimse::uid::{DX_STORAGE, EXPLICIT_LE};
+use karez_dimse::uid::{DEFLATED_LE, DX_STORAGE, EXPLICIT_LE};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -76,10 +76,14 @@ impl Opaque {
     pub fn read(path: &Path) -> io::Result<Self> {
         let file = std::fs::read(path)?;
         let head = Head::read(&file).map_err(io::Error::other)?;
-        let data_set = file.get(head.data_set..).unwrap_or_default();
+        let mut data_set = file.get(head.data_set..).unwrap_or_default().to_vec();
+        // A deflated one travels with a zero byte where it would be odd (PS3.5 A.5).
+        if head.meta.transfer_syntax.as_str() == DEFLATED_LE && data_set.len() % 2 == 1 {
+            data_set.push(0);
+        }
         Ok(Self {
             uid: super::files::uid(&file).ok_or_else(|| io::Error::other("no SOP Instance UID"))?,
-            fingerprint: *blake3::hash(data_set).as_bytes(),
+            fingerprint: *blake3::hash(&data_set).as_bytes(),
             file,
         })
     }

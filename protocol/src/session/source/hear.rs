@@ -2,6 +2,7 @@
 
 use super::{Segment, Source, SourceError, SourceEvent};
 use crate::id::{Epoch, SegmentId};
+use crate::limits::ASK_INTERVAL;
 use crate::manifest::{NamedRecords, Receipt, ReceiptKind, RootHasher};
 use crate::resume::{Have, RunSet};
 use crate::seal::Signed;
@@ -166,7 +167,11 @@ impl Source {
         let Some(segment) = self.segments.get_mut(&id) else {
             return;
         };
-        segment.attested.entry(kind).or_default().union(named);
+        let known = segment.attested.entry(kind).or_default();
+        if !named.iter().all(|run| known.covers(&run)) {
+            self.ask_pause = ASK_INTERVAL;
+        }
+        known.union(named);
         if kind >= ReceiptKind::Verified {
             segment.ack_instances(named);
         }

@@ -1,9 +1,12 @@
 //! What a source sends next, and when it wants to be woken.
 
+use std::time::Duration;
+
 use super::{Segment, Source, Study, Transmit, Why};
 use crate::id::{SegmentId, StudyId};
 use crate::limits::{
-    ASK_INTERVAL, ASK_SEGMENTS_MAX, DOUBT_WAIT, LINGER, LINGER_RECORDS, RECORDS_AHEAD,
+    ASK_INTERVAL, ASK_INTERVAL_MAX, ASK_SEGMENTS_MAX, DOUBT_WAIT, LINGER, LINGER_RECORDS,
+    RECORDS_AHEAD,
 };
 use crate::priority::Class;
 use crate::schedule::{Claim, order};
@@ -79,7 +82,16 @@ impl Source {
             return Some((connected_at.after(DOUBT_WAIT).max(asked_at), Why::Doubt));
         }
         let owed = self.segments.values().any(|s| !s.all_released());
-        owed.then(|| (asked_at.after(ASK_INTERVAL), Why::Ask))
+        owed.then(|| (asked_at.after(self.ask_interval()), Why::Ask))
+    }
+
+    /// A receipt of the archive's may take days, and a parked instance waits for a person.
+    fn ask_interval(&self) -> Duration {
+        if self.owes() {
+            ASK_INTERVAL
+        } else {
+            self.ask_pause
+        }
     }
 
     /// The time of [`Self::poll_timeout`] has come.
@@ -92,7 +104,10 @@ impl Source {
                 }
                 self.plan = None;
             }
-            Some((at, Why::Ask)) if at <= now => self.ask(now),
+            Some((at, Why::Ask)) if at <= now => {
+                self.ask_pause = (self.ask_pause + self.ask_pause / 5).min(ASK_INTERVAL_MAX);
+                self.ask(now);
+            }
             Some((at, Why::Linger)) if at <= now => {
                 for segment in self.segments.values_mut() {
                     if segment.lingers_until().is_some_and(|at| at <= now) {
@@ -141,7 +156,7 @@ impl Source {
     }
 
     fn make_plan_if_due(&mut self, now: Moment) {
-        let stale = now.since(self.planned_at) > std::time::Duration::from_secs(600);
+        let stale = now.since(self.planned_at) > Duration::from_secs(600);
         if self.plan.is_none() || stale {
             self.plan = Some(self.make_plan(now));
             self.planned_at = now;
