@@ -262,6 +262,7 @@ fn every_plan_that_once_failed_holds() {
     let plans = [
         include_str!("plans/rot-while-receipts-wait.json"),
         include_str!("plans/disk-fault-while-packing.json"),
+        include_str!("plans/stored-and-called-a-failure.json"),
     ];
     for text in plans {
         let plan: Plan = serde_json::from_str(text).unwrap();

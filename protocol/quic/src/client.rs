@@ -53,7 +53,8 @@ pub enum DialError {
         .after.as_secs(),
         match heard {
             true => "the hub answers, but the link is very slow or loses a lot; it is given more time",
-            false => "the link or the hub is down, or UDP is blocked",
+            false => "the link or the hub is down, UDP is blocked, or the path carries no packets of \
+                1,228 bytes (its MTU is too small)",
         }
     )]
     Silent {
@@ -63,6 +64,16 @@ pub enum DialError {
         after: Duration,
         /// Something did come back, but too slowly.
         heard: bool,
+    },
+    /// Questions of 61 bytes are answered, handshakes are not.
+    #[error(
+        "{remote} answers short packets, and none of 1,228 bytes comes through: the path's MTU is too \
+         small for QUIC, or a firewall drops long UDP packets. Set the MTU of the router, tunnel or \
+         VPN on the way to at least 1,228 (1,248 for IPv6)"
+    )]
+    Narrow {
+        /// The address dialled.
+        remote: SocketAddr,
     },
     /// The other end holds another key than the hub's.
     #[error(
@@ -104,7 +115,9 @@ impl DialError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Silent { .. } => Retry::Now,
-            Self::NoAddress | Self::WrongKey { .. } | Self::Alpn { .. } => Retry::Later,
+            Self::NoAddress | Self::Narrow { .. } | Self::WrongKey { .. } | Self::Alpn { .. } => {
+                Retry::Later
+            }
             Self::Setup(error) => error.retry(),
             Self::Ended { cause, .. } => cause.retry(),
         }

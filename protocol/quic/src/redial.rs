@@ -27,6 +27,9 @@ const HOPE: Duration = Duration::from_secs(600);
 /// The shortest and the longest time between two handshakes on a dead link.
 const DIAL_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
+/// The longest time between two handshakes on a path that carried none.
+const NARROW_AGAIN: Duration = Duration::from_secs(600);
+
 /// Kicks after the network came back, until one is answered: some may be lost.
 const KICKS: u32 = 5;
 /// The time between them, and after the last word before the first.
@@ -183,6 +186,10 @@ impl Redial {
                 Err(error) => {
                     self.down(error.to_string());
                     match &error {
+                        DialError::Narrow { .. } => {
+                            self.wait_for_a_person(quiet_since).await;
+                            self.wait_for_answer(quiet_since).await
+                        }
                         DialError::Silent { .. } if self.target.client.can_ask() => {
                             self.wait_for_answer(quiet_since).await
                         }
@@ -263,6 +270,16 @@ impl Redial {
             () = seek::answer(client, &addresses, quiet_since, jitter) => Hope::Answered,
             () = self.link_up.happens() => Hope::Some,
             () = sleep(wait) => Hope::if_any(silence < HOPE),
+        }
+    }
+
+    /// The line lives and carries no handshake: somebody must change that.
+    async fn wait_for_a_person(&mut self, quiet_since: Instant) {
+        let wait = self.next_try(quiet_since.elapsed());
+        tokio::select! {
+            biased;
+            () = sleep(wait.min(NARROW_AGAIN)) => {}
+            () = self.link_up.happens() => {}
         }
     }
 

@@ -16,6 +16,9 @@ const RESOLVE_MAX: Duration = Duration::from_secs(10);
 const BRIEF: Duration = Duration::from_millis(950);
 /// A dial's time grows up to this many times [`crate::LinkConfig::dial_timeout`].
 const STRETCH_MAX: u32 = 4;
+/// So many dials in a row without a packet back, each just after the hub had answered a question,
+/// are no chance: long packets do not come through.
+const UNHEARD: u32 = 4;
 
 /// What speaks for a dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(crate) struct Target {
     pub(crate) hub: PeerId,
     pub(crate) resolve: Box<dyn Resolve>,
     stretch: u32,
+    /// Dials in a row on which nothing came back although the hub had just answered.
+    unheard: u32,
 }
 
 impl Target {
@@ -52,6 +57,7 @@ impl Target {
             hub,
             resolve,
             stretch: 1,
+            unheard: 0,
         }
     }
 
@@ -78,7 +84,24 @@ impl Target {
             }
             _ => 1,
         };
-        dialled
+        match dialled {
+            Err(DialError::Silent {
+                remote,
+                heard: false,
+                ..
+            }) if hope == Hope::Answered => {
+                self.unheard += 1;
+                match self.unheard >= UNHEARD {
+                    true => Err(DialError::Narrow { remote }),
+                    false => dialled,
+                }
+            }
+            Err(DialError::Silent { heard: false, .. }) => dialled,
+            _ => {
+                self.unheard = 0;
+                dialled
+            }
+        }
     }
 
     pub(crate) async fn addresses(&mut self) -> Vec<std::net::SocketAddr> {

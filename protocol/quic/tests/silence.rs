@@ -4,7 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use karez_quic::{Alpn, Client, LinkConfig, LinkMemory, Redial, RedialPolicy, Wake, drive};
+use karez_quic::{
+    Alpn, Client, LinkConfig, LinkMemory, LinkState, Redial, RedialPolicy, Wake, drive,
+};
 use support::net::{Link, World};
 use support::world::{BULK, STAT, clinic, connect, hub, hub_addr, secs};
 use support::{Script, identity, noise, until};
@@ -88,6 +90,36 @@ async fn after_a_restart_a_hub_met_before_is_asked_and_not_dialled() {
     assert!(until(secs(60), || received.count() == 1).await);
     println!("found after {:?}", back.elapsed());
     assert!(back.elapsed() < secs(29), "{:?}", back.elapsed());
+}
+
+/// What passes are questions: so it is no outage, and a person can mend it.
+#[tokio::test(start_paused = true)]
+async fn a_path_that_carries_no_handshake_is_named_dialled_rarely_and_used_once_it_is_mended() {
+    let world = World::new(3, Link::thin());
+    let received = Script::default();
+    let first = hub(&world.machine(1), &received);
+    let clinic = clinic(&world.machine(2));
+    clinic.send(BULK, 1, 16_000);
+    assert!(until(secs(60), || received.count() == 1).await);
+    world.narrow_to(1_172);
+    first.abort();
+    sleep(secs(15)).await;
+    let _second = hub(&world.machine(1), &received);
+    clinic.send(BULK, 2, 16_000);
+    let named = || match &*clinic.state.borrow() {
+        LinkState::Down { cause, .. } => cause.contains("the path's MTU is too small"),
+        LinkState::Up { .. } => false,
+    };
+    assert!(until(secs(600), named).await, "{:?}", clinic.state.borrow());
+    let from = world.trace().len();
+    sleep(secs(4 * 3_600)).await;
+    assert!(named(), "{:?}", clinic.state.borrow());
+    let up = per_minute(&world, 2, from, 4);
+    println!("a path too narrow costs {up} B a minute");
+    assert!(up < 2_000, "{up}");
+    world.narrow_to(usize::MAX);
+    clinic.send(BULK, 2, 16_000);
+    assert!(until(secs(900), || received.count() == 2).await);
 }
 
 #[tokio::test(start_paused = true)]

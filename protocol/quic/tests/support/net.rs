@@ -43,6 +43,8 @@ struct State {
     start: Instant,
     link: Link,
     down: bool,
+    /// Longer UDP payloads are lost.
+    longest: usize,
     /// When each sending machine's line is free again.
     free: BTreeMap<IpAddr, Instant>,
     boxes: BTreeMap<SocketAddr, Inbox>,
@@ -73,6 +75,7 @@ impl World {
             start: Instant::now(),
             link,
             down: false,
+            longest: usize::MAX,
             free: BTreeMap::new(),
             boxes: BTreeMap::new(),
             ports: 40_000,
@@ -94,6 +97,11 @@ impl World {
 
     pub fn set_down(&self, down: bool) {
         self.0.lock().unwrap().down = down;
+    }
+
+    /// Loses from now on what is longer, without a word.
+    pub fn narrow_to(&self, udp_payload: usize) {
+        self.0.lock().unwrap().longest = udp_payload;
     }
 
     /// Loses from now on whatever goes to or from the ports that a machine has open now.
@@ -171,6 +179,7 @@ impl World {
         let now = Instant::now();
         let blocked = state.blocked.contains(&from) || state.blocked.contains(&to);
         let lost = state.draw() < state.link.loss || state.down || blocked;
+        let lost = lost || packet.len() > state.longest;
         let free = state.free.entry(from.ip()).or_insert(now);
         let starts = (*free).max(now);
         let full = starts - now > state.link.queue;
