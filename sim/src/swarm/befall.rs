@@ -1,6 +1,7 @@
 //! What events do to the machines of a world.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use karez_dimse::stub::Behaviour;
@@ -189,6 +190,7 @@ impl World {
             self.model.clone(),
             self.air.clone(),
         );
+        let refused = self.refused.clone();
         let class = match class {
             0 => Class::Stat,
             1 => Class::Urgent,
@@ -202,11 +204,12 @@ impl World {
                 .offered(known, &made.uid, made.fingerprint, length);
             loop {
                 let handle = window.lock().ok().and_then(|handle| handle.clone());
-                if let Some(handle) = handle
-                    && let Ok(ticket) = give(&handle, &made.file, class).await
-                {
-                    let now = air.elapsed();
-                    return model.state().accepted(now, &made.uid, ticket.order);
+                if let Some(handle) = handle {
+                    if let Ok(ticket) = give(&handle, &made.file, class).await {
+                        let now = air.elapsed();
+                        return model.state().accepted(now, &made.uid, ticket.order);
+                    }
+                    refused.fetch_add(1, Ordering::Relaxed);
                 }
                 sleep(RETRY).await;
             }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -16,6 +17,7 @@ const KEPT: usize = 16;
 #[derive(Clone)]
 pub(super) struct Ear {
     errors: Arc<Mutex<Vec<String>>>,
+    warnings: Arc<AtomicU64>,
     start: Instant,
     prints: bool,
 }
@@ -24,6 +26,7 @@ impl Ear {
     pub(super) fn new(prints: bool) -> Self {
         Self {
             errors: Arc::default(),
+            warnings: Arc::default(),
             start: Instant::now(),
             prints,
         }
@@ -32,6 +35,11 @@ impl Ear {
     /// The errors that were logged since this was asked last.
     pub(super) fn take_errors(&self) -> Vec<String> {
         std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many warnings were logged.
+    pub(super) fn warnings(&self) -> u64 {
+        self.warnings.load(Ordering::Relaxed)
     }
 
     /// Says something of the simulator's own.
@@ -49,7 +57,7 @@ impl Subscriber for Ear {
         let least = if self.prints {
             Level::DEBUG
         } else {
-            Level::ERROR
+            Level::WARN
         };
         *of.level() <= least && of.is_event() && of.target().starts_with("karez")
     }
@@ -64,6 +72,12 @@ impl Subscriber for Ear {
 
     fn event(&self, event: &Event<'_>) {
         let of = event.metadata();
+        if *of.level() == Level::WARN {
+            self.warnings.fetch_add(1, Ordering::Relaxed);
+            if !self.prints {
+                return;
+            }
+        }
         let mut text = Text(format!("{} {}:", of.level(), of.target()));
         event.record(&mut text);
         self.say(&text.0);

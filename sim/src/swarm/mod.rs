@@ -31,6 +31,10 @@ pub struct Verdict {
     pub instances: u64,
     /// Syncs of the hub's disk, and of each clinic's.
     pub syncs: Vec<u64>,
+    /// All calls of these disks.
+    pub calls: Vec<u64>,
+    /// How often a modality was refused an instance, or a daemon warned.
+    pub said: u64,
     /// What did not hold; empty when all did.
     pub broken: Vec<String>,
     /// Over all packets and all instances at the archive.

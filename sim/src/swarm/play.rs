@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use karez_dimse::stub::Behaviour;
@@ -55,6 +56,10 @@ pub(super) struct World {
     pub(super) restored: bool,
     /// Syncs of the hub and of each clinic before the time of the world began.
     syncs: Vec<u64>,
+    /// Calls of these disks before it.
+    calls: Vec<u64>,
+    /// How often a modality was refused an instance.
+    pub(super) refused: Arc<AtomicU64>,
 }
 
 /// A clinic that may be off.
@@ -83,6 +88,8 @@ pub(super) fn play(plan: &Plan, aloud: bool) -> Verdict {
     let failed = |what: String| Verdict {
         instances: 0,
         syncs: Vec::new(),
+        calls: Vec::new(),
+        said: 0,
         broken: vec![what],
         trace_hash: String::new(),
     };
@@ -130,8 +137,11 @@ impl World {
             backup: None,
             restored: false,
             syncs: Vec::new(),
+            calls: Vec::new(),
+            refused: Arc::default(),
         };
-        world.syncs = world.count_syncs();
+        world.syncs = world.count(MemDisk::syncs);
+        world.calls = world.count(MemDisk::calls);
         world.lay_lines(plan)?;
         Ok(world)
     }
@@ -294,12 +304,11 @@ impl World {
         }
     }
 
-    /// Syncs of the hub's disk, and of each clinic's.
-    fn count_syncs(&self) -> Vec<u64> {
+    /// Something of the hub's disk, and of each clinic's.
+    fn count(&self, of: fn(&MemDisk) -> u64) -> Vec<u64> {
         let all = [Who::Hub].into_iter();
         let all = all.chain((0..self.nodes.len()).map(Who::Clinic));
-        all.filter_map(|who| Some(self.disk(who)?.syncs()))
-            .collect()
+        all.filter_map(|who| Some(of(&self.disk(who)?))).collect()
     }
 
     /// Connections of all clinics whose handshake came through.
@@ -326,10 +335,15 @@ impl World {
         }
         let model = self.model.state();
         hash.update(&model.trace());
-        let syncs = self.count_syncs().into_iter().zip(&self.syncs);
+        let since = |now: Vec<u64>, then: &[u64]| {
+            let both = now.into_iter().zip(then);
+            both.map(|(now, then)| now - then).collect()
+        };
         Verdict {
             instances: model.instances().accepted,
-            syncs: syncs.map(|(now, then)| now - then).collect(),
+            syncs: since(self.count(MemDisk::syncs), &self.syncs),
+            calls: since(self.count(MemDisk::calls), &self.calls),
+            said: self.refused.load(Ordering::Relaxed) + self.ear.warnings(),
             broken: self.broken.clone(),
             trace_hash: hash.finalize().to_hex().to_string(),
         }

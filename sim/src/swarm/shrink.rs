@@ -43,6 +43,8 @@ mod tests {
         let small = shrink_by(&plan, Duration::from_secs(60), |plan| Verdict {
             instances: 0,
             syncs: Vec::new(),
+            calls: Vec::new(),
+            said: 0,
             broken: match plan.events.iter().any(kills) {
                 true => vec!["a kill".to_owned()],
                 false => Vec::new(),
