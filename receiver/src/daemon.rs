@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use karez_host::audit::{Event, Note};
-use karez_host::env::Engine as Running;
+use karez_host::audit::{Event, Note, syslog};
+use karez_host::env::{BoxFuture, Engine as Running};
 use karez_host::shutdown::{Shutdown, Trigger};
 use karez_host::{Env, Failure};
 use karez_protocol::seal::HubKeys;
@@ -112,6 +112,10 @@ impl Receiver {
             let port = listen(env.clone(), at, settings.dicom.tls(), heard);
             workers.push(Task(tokio::spawn(port)));
         }
+        let lines = Arc::new(AuditLines(mailbox.clone()));
+        let audit = settings.audit.clone();
+        let told = syslog::run(env.clone(), dir.to_owned(), audit, lines);
+        workers.push(Task(tokio::spawn(told)));
         let (trigger, shutdown) = Shutdown::new();
         let serving = downlink::serve(server, mailbox.clone(), bell, shutdown);
         let serving = Task(tokio::spawn(serving));
@@ -249,6 +253,18 @@ impl Handle {
             work: Work::default(),
             through: false,
         }
+    }
+}
+
+/// The audit log, for a syslog server.
+struct AuditLines(Mailbox);
+
+impl syslog::Lines for AuditLines {
+    fn after(&self, number: u64) -> BoxFuture<'_, Result<syslog::Batch, Failure>> {
+        Box::pin(async move {
+            let asked = self.0.ask(|answer| Message::AuditBatch(number, answer));
+            asked.await?
+        })
     }
 }
 

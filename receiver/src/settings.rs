@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use karez_host::alarm::{self, AlarmSettings};
+use karez_host::audit::{AuditSettings, syslog};
 use karez_host::config::{self, Key, Unfit};
 use karez_host::page::{self, HubPage};
 use karez_host::tls;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub page: HubPage,
     /// Who is told of what is wrong.
     pub alarm: AlarmSettings,
+    /// Who else gets the audit log.
+    pub audit: AuditSettings,
     /// What is done otherwise for single clinics.
     pub clinic: Vec<ClinicRule>,
 }
@@ -192,7 +195,8 @@ impl config::Settings for Settings {
             "store.quota",
             "\"0 B\"",
             "What one clinic may have here, bytes, with what it has announced; \"0 B\" for no \
-             limit. A clinic that reaches it is told to wait and keeps the rest.",
+             limit. A clinic that reaches it is told to wait and keeps the rest. `quota NAME SIZE` gives one \
+             clinic another.",
         ),
         Key::new(
             "store.scrub",
@@ -250,6 +254,10 @@ impl config::Settings for Settings {
         alarm::TO,
         alarm::AGE,
         alarm::DISK,
+        syslog::SYSLOG,
+        syslog::TLS_CA,
+        syslog::TLS_CERT,
+        syslog::TLS_KEY,
         Key::new(
             "clinic[].name",
             "\"\"",
@@ -288,6 +296,7 @@ impl config::Settings for Settings {
         }
         clinic::check(&self.clinic)?;
         self.alarm.check()?;
+        self.audit.check()?;
         self.page.address().map(drop)
     }
 }

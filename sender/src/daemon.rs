@@ -1,5 +1,6 @@
 //! The daemon put together, and the handle by which commands reach it.
 
+mod audit;
 mod commitment;
 mod reload;
 
@@ -16,7 +17,6 @@ use karez_protocol::invitation::Invitation;
 use karez_protocol::priority::Class;
 use karez_protocol::seal::DeskKey;
 use karez_store::{Blobs, Cursor};
-use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot, watch as news};
 use tokio::task::JoinHandle;
 
@@ -146,6 +146,8 @@ impl Sender {
         self.watching =
             watching.map_err(|e| Failure::new(format!("no thread can be started: {e}")))?;
         self.tasks.push(Task(tokio::spawn(port)));
+        let told = audit::run(shared, handle.engine.clone());
+        self.tasks.push(Task(tokio::spawn(told)));
         Ok(())
     }
 
@@ -220,35 +222,6 @@ impl Handle {
         }
     }
 
-    /// Adds a line to the audit log, such as of somebody who looks at names. It is durable within
-    /// seconds.
-    ///
-    /// # Errors
-    /// The daemon is stopping.
-    pub async fn audit(&self, note: Note) -> Result<(), Failure> {
-        let sent = self.engine.send(self.mine(Command::Audit(Box::new(note))));
-        sent.await
-            .map_err(|_| Failure::new("the daemon is stopping"))
-    }
-
-    /// Lines of the audit log after the line of this number, the oldest first: as JSON, or as
-    /// DICOM audit messages.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub async fn audit_lines(&self, after: u64, xml: bool) -> Result<Value, Failure> {
-        self.ask(|reply| Command::AuditLines(after, xml, reply))
-            .await?
-    }
-
-    /// Follows the chain of the audit log from end to end.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub async fn audit_verify(&self) -> Result<Value, Failure> {
-        self.ask(Command::AuditVerify).await?
-    }
-
     /// Begins to read everything that is kept and to compare it with its checksums.
     #[must_use]
     pub fn verify(&self) -> Verifying {
@@ -258,14 +231,6 @@ impl Handle {
             found: (0, 0),
             through: false,
         }
-    }
-
-    /// The heads of the hub's audit log that receipts have shown.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub async fn audit_witnesses(&self) -> Result<Value, Failure> {
-        self.ask(Command::AuditWitnesses).await?
     }
 
     fn mine(&self, command: Command) -> Command {

@@ -4,6 +4,7 @@ mod keys;
 mod link;
 
 use karez_host::alarm::AlarmSettings;
+use karez_host::audit::AuditSettings;
 use karez_host::config::{self, Key, Unfit};
 use karez_host::page::ClinicPage;
 use karez_host::units::{Period, Size};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub page: ClinicPage,
     /// Who is told of what is wrong.
     pub alarm: AlarmSettings,
+    /// Who else gets the audit log.
+    pub audit: AuditSettings,
     /// Rules that give a study its class, the first that fits.
     pub rule: Vec<Rule>,
 }
@@ -179,6 +182,7 @@ impl config::Settings for Settings {
         self.dicom.check()?;
         self.page.address()?;
         self.alarm.check()?;
+        self.audit.check()?;
         self.watch.check()
     }
 }

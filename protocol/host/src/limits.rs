@@ -84,5 +84,13 @@ pub const AUDIT_FILES: usize = 16;
 pub const AUDIT_PENDING: usize = 4096;
 /// Anchors of the audit log before their journal is written anew.
 pub const AUDIT_ANCHORS: usize = 256;
+/// Audit lines in one connection to a syslog server: what may come twice.
+pub const SYSLOG_BATCH: usize = 100;
+/// How often is looked for lines that the syslog server lacks.
+pub const SYSLOG_LOOK: Duration = Duration::from_secs(10);
+/// How long a syslog server that takes nothing is left alone, at most.
+pub const SYSLOG_REST: Duration = Duration::from_secs(600);
+/// How long a syslog server may take to read a batch and to close.
+pub const SYSLOG_ANSWER: Duration = Duration::from_secs(60);
 /// Audit lines in one answer.
 pub const AUDIT_PAGE: usize = 5000;

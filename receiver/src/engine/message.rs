@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use karez_host::Failure;
 use karez_host::audit::Note;
+use karez_host::audit::syslog::Batch;
 use karez_host::bridge::Port;
 use karez_protocol::id::{PeerId, SegmentId};
 use karez_protocol::session::Link;
@@ -32,6 +33,8 @@ pub(crate) enum Message {
     Join(PeerId, [u8; 16], oneshot::Sender<Result<Joined, Refusal>>),
     /// A line for the audit log.
     Note(Box<Note>),
+    /// Lines of the audit log after this one, for a syslog server.
+    AuditBatch(u64, oneshot::Sender<Result<Batch, Failure>>),
     /// A person's command, and whose it is.
     Command(Command, String, oneshot::Sender<Result<Value, Failure>>),
     /// A target, to be tested.

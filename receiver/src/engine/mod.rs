@@ -195,6 +195,9 @@ impl Engine {
                 let _ = answer.send(self.join(peer, &token));
             }
             Message::Note(note) => self.note(&note),
+            Message::AuditBatch(after, answer) => {
+                let _ = answer.send(self.audit_batch(after));
+            }
             Message::Command(command, who, answer) => {
                 let result = self.command_by(command, &who);
                 let _ = answer.send(result);

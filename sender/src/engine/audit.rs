@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use karez_host::Failure;
+use karez_host::audit::syslog::Batch;
 use karez_host::audit::{self, Event, Head, Line, Note};
 use karez_host::limits::AUDIT_PAGE;
 use karez_protocol::id::{SegmentId, StudyId};
@@ -98,6 +99,13 @@ impl Engine {
         let note = Note::new(self.shared.env.wall(), Event::Released).with("hub");
         let note = note.of(owner.study).counting(count as u64);
         self.note(&note.saying(kind.name()));
+    }
+
+    /// Lines for a syslog server.
+    pub(super) fn audit_batch(&mut self, after: u64) -> Result<Batch, Failure> {
+        let source = self.name();
+        let from = (source.as_str(), "karez-sender");
+        Ok(self.audit.batch(&mut self.store, from, after)?)
     }
 
     /// `audit list`: lines after a number, the oldest first.

@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use karez_host::audit::syslog::Batch;
 use karez_host::audit::{AuditLog, Event, Note};
 use karez_host::{Env, Failure};
 use karez_imaging::Codecs;
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     Audit(Box<Note>),
     /// Lines of the audit log after this one, as DICOM messages or not.
     AuditLines(u64, bool, oneshot::Sender<Result<Value, Failure>>),
+    /// Lines of the audit log after this one, for a syslog server.
+    AuditBatch(u64, oneshot::Sender<Result<Batch, Failure>>),
     /// Prove the audit log.
     AuditVerify(oneshot::Sender<Result<Value, Failure>>),
     /// About storage commitment.
@@ -313,6 +316,7 @@ impl Engine {
                 drop(reply.send(self.audit_lines(after, xml)));
             }
             Command::Commitment(about) => self.commitment(about),
+            Command::AuditBatch(after, reply) => drop(reply.send(self.audit_batch(after))),
             Command::Verify(cursor, reply) => self.verify(cursor, reply),
             Command::AuditVerify(reply) => drop(reply.send(self.audit_verify())),
             Command::AuditWitnesses(reply) => drop(reply.send(self.audit_witnesses())),

@@ -1,6 +1,7 @@
 //! The table of the configuration's keys: what the commented default file is written from.
 
 use karez_host::alarm;
+use karez_host::audit::syslog;
 use karez_host::config::Key;
 use karez_host::page;
 
@@ -218,6 +219,10 @@ pub(super) const KEYS: &[Key] = &[
     alarm::TO,
     alarm::AGE,
     alarm::DISK,
+    syslog::SYSLOG,
+    syslog::TLS_CA,
+    syslog::TLS_CERT,
+    syslog::TLS_KEY,
     Key::unset(
         "rule[].modality",
         "\"CR\"",

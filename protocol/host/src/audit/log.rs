@@ -8,7 +8,8 @@ use karez_store::{Error, Store};
 
 use super::line::{Head, Line};
 use super::note::{Event, Note};
-use crate::limits::{AUDIT_ANCHORS, AUDIT_FILE_BYTES, AUDIT_FILES, AUDIT_PENDING};
+use super::syslog::{Batch, frame};
+use crate::limits::{AUDIT_ANCHORS, AUDIT_FILE_BYTES, AUDIT_FILES, AUDIT_PENDING, SYSLOG_BATCH};
 
 /// Journals of lines are called so, with a number of eight digits behind.
 pub(super) const FILES: &str = "audit-";
@@ -108,6 +109,48 @@ impl AuditLog {
     #[must_use]
     pub fn last(&self, event: Event) -> Option<&Note> {
         self.last.get(&event)
+    }
+
+    /// Durable lines after `after` for a syslog server, the oldest first, at most
+    /// [`SYSLOG_BATCH`]; from the oldest on when the log does not come so far, as after a restore.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn batch(
+        &self,
+        store: &mut Store,
+        (source, program): (&str, &str),
+        after: u64,
+    ) -> Result<Batch, Error> {
+        let (durable, none) = (self.durable.number, Vec::new());
+        if after == durable {
+            return Ok(Batch {
+                frames: none,
+                last: after,
+            });
+        }
+        let mut batch = Batch {
+            frames: none,
+            last: if after > durable { 0 } else { after },
+        };
+        // Journals whose lines are all sent are not read again.
+        let next = batch.last + 1;
+        let begins = self.files.iter().rposition(|(_, first)| *first <= next);
+        let mut seen = 0;
+        for (number, _) in self.files.iter().skip(begins.unwrap_or(0)) {
+            store.journal_read_all(&name(*number), &mut |_, bytes| {
+                let line =
+                    Line::read(bytes).filter(|l| l.number > batch.last && l.number <= durable);
+                if let Some(line) = line.filter(|_| seen < SYSLOG_BATCH) {
+                    (seen, batch.last) = (seen + 1, line.number);
+                    batch.frames.extend(frame(source, program, &line));
+                }
+            })?;
+            if seen == SYSLOG_BATCH {
+                break;
+            }
+        }
+        Ok(batch)
     }
 
     /// Adds a line to the chain. It is durable after [`AuditLog::append`] and a commit.

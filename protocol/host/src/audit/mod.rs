@@ -10,6 +10,7 @@ mod log;
 mod note;
 mod read;
 mod show;
+pub mod syslog;
 mod xml;
 
 pub use line::{Head, Line};
@@ -17,4 +18,5 @@ pub use log::AuditLog;
 pub use note::{Event, Note};
 pub use read::{Break, Checked, Witness, check, lines};
 pub use show::{as_text, verdict};
+pub use syslog::AuditSettings;
 pub use xml::message;

@@ -51,7 +51,7 @@ const fn kind(event: Event) -> Option<(&'static str, &'static str)> {
 }
 
 /// 0 success, 4 minor failure, 8 serious failure.
-const fn outcome(event: Event) -> u8 {
+pub(super) const fn outcome(event: Event) -> u8 {
     match event {
         Event::Parked | Event::Refused | Event::Missed => 4,
         Event::Lost | Event::Rotted => 8,
