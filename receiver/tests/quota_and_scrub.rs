@@ -57,6 +57,50 @@ async fn a_clinic_over_its_quota_waits_by_name_and_others_go_on() {
     assert_eq!(hub.files().len(), 11);
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_clinics_quota_is_its_own_and_raising_it_takes_effect_at_once() {
+    let net = World::new(5, fast());
+    let mut hub = Hub::new(&net, 5).await;
+    let small = hub.clinic(&net, "small", 1).await;
+    let large = hub.clinic(&net, "large", 2).await;
+    let quota = |bytes| Command::Quota {
+        name: "small".into(),
+        bytes,
+    };
+    hub.ask(quota(Some(QUOTA))).await.unwrap();
+    let files = |from| {
+        (from..from + 8)
+            .map(|n| noise(n, 100_000))
+            .collect::<Vec<_>>()
+    };
+    send_all(&small, &files(0)).await;
+    send_all(&large, &files(20)).await;
+    all_stored(&large, 8).await;
+    let over = async |hub: &Hub| {
+        let clinics = hub.ask(Command::Clinics {}).await.unwrap();
+        let clinics = clinics.as_array().unwrap().clone();
+        let small = clinics.into_iter().find(|c| c["name"] == "small").unwrap();
+        (
+            small["over_quota"] == true,
+            small["quota_bytes"].as_u64().unwrap(),
+        )
+    };
+    until("over", async || over(&hub).await == (true, QUOTA)).await;
+    hub.kill(1).await;
+    hub.start().await.unwrap();
+    until("still over", async || over(&hub).await == (true, QUOTA)).await;
+    assert_eq!(hub.files().len(), 8 + 3, "what fits");
+    hub.ask(quota(Some(10 * QUOTA))).await.unwrap();
+    all_stored(&small, 8).await;
+    hub.ask(quota(None)).await.unwrap();
+    assert_eq!(over(&hub).await, (false, 0), "as for all again");
+    let unknown = Command::Quota {
+        name: "nobody".into(),
+        bytes: None,
+    };
+    assert!(hub.ask(unknown).await.is_err());
+}
+
 /// Turns one bit in the middle of the only pack of a data directory.
 fn rot(disk: &MemDisk, dir: &str) {
     let packs = Path::new(dir).join("packs");

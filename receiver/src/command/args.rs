@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use karez_host::cli::{Common, STYLES};
 use karez_host::page::UserVerb;
+use karez_host::units::{Size, UnitError};
 
 /// The hub of Karez: takes studies in from clinics and hands them to the archive, byte for byte.
 #[derive(Parser, Debug)]
@@ -60,6 +62,13 @@ pub(super) enum Verb {
         /// The clinic's name
         name: String,
     },
+    /// Says what one clinic may have here, with what it has announced; at once
+    Quota {
+        /// The clinic's name
+        name: String,
+        /// Bytes, such as `50GB`; `0 B` for no limit, `default` for what store.quota says
+        size: Quota,
+    },
     /// Makes a new encryption key; what was sealed to older ones still opens
     RotateKey,
     /// Reads everything that is stored and compares it with its checksums
@@ -97,6 +106,21 @@ pub(super) enum Verb {
         /// The folder
         directory: PathBuf,
     },
+}
+
+/// Bytes; none for `default`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota(pub(super) Option<u64>);
+
+impl FromStr for Quota {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "default" => Ok(Self(None)),
+            text => Ok(Self(Some(text.parse::<Size>()?.0))),
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -43,6 +43,10 @@ pub fn main(program: Program) -> Result<(), Failure> {
         Verb::Clinics(args) => status::clinics(&common, &args),
         Verb::RotateKey => rotate_key(&common),
         Verb::Revoke { name } => ask::print_plain(&common, Command::Revoke { name }),
+        Verb::Quota { name, size } => {
+            let bytes = size.0;
+            ask::print_plain(&common, Command::Quota { name, bytes })
+        }
         Verb::Verify(args) => verify::verify(&common, &args),
         Verb::Audit(verb) => audit::audit(&common, verb),
         Verb::Handoff(verb) => handoff::handoff(&common, verb),

@@ -49,6 +49,13 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Says what a clinic may have here.
+    Quota {
+        /// Its name.
+        name: String,
+        /// Bytes, 0 for no limit; none for what the settings say.
+        bytes: Option<u64>,
+    },
     /// Adds a target, or gives it another address.
     TargetAdd {
         /// Its name.

@@ -1,6 +1,7 @@
 //! What goes into the audit log, and what is asked of it.
 
 use karez_host::Failure;
+use karez_host::audit::syslog::Batch;
 use karez_host::audit::{self, Event, Head, Note, Witness};
 use karez_host::calendar::utc;
 use karez_host::limits::AUDIT_PAGE;
@@ -76,6 +77,11 @@ impl Engine {
                     let name = enrolled.map_or("", |enrolled| enrolled.name.as_str());
                     self.line(Event::Revoked).with(&clinic(name))
                 }
+                Entry::Quota { name, bytes } => {
+                    let said = bytes.map_or("as for all".to_owned(), |b| format!("{b} bytes"));
+                    let line = self.line(Event::Changed).with(&clinic(name));
+                    line.saying(&format!("quota: {said}"))
+                }
                 Entry::Target { name, .. } => changed(self.line(Event::Changed), name, "added"),
                 Entry::Paused { name, paused: true } => {
                     changed(self.line(Event::Changed), name, "paused")
@@ -99,6 +105,13 @@ impl Engine {
             self.audit_fails = true;
         }
         self.audit_fails
+    }
+
+    /// Lines for a syslog server.
+    pub(super) fn audit_batch(&mut self, after: u64) -> Result<Batch, Failure> {
+        let source = format!("hub {}", self.settings.hub.name);
+        let from = (source.as_str(), "karez-receiver");
+        Ok(self.audit.batch(&mut self.store, from, after)?)
     }
 
     /// `audit list`: lines after a number, the oldest first.

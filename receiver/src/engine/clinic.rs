@@ -33,6 +33,8 @@ pub(crate) struct Clinic {
     pub(crate) links: BTreeMap<(SegmentId, u64), Vec<Link>>,
     /// When two processes of it were last heard at once.
     pub(crate) twins_at: Option<Instant>,
+    /// Its quota when it was last looked at; all there is for no limit.
+    pub(crate) quota: u64,
     /// It has reached its quota.
     pub(crate) over_quota: bool,
     /// What it had here when it was told so.
@@ -66,6 +68,7 @@ impl Clinic {
             fresh: BTreeMap::new(),
             links: BTreeMap::new(),
             twins_at: None,
+            quota: u64::MAX,
             over_quota: false,
             quota_said_at: 0,
             announced: false,

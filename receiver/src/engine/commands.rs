@@ -49,6 +49,7 @@ impl Engine {
             }
             Command::Report { from, to } => Ok(self.report(&(from..to))),
             Command::Revoke { name } => self.revoke(&name),
+            Command::Quota { name, bytes } => self.set_quota(&name, bytes),
             Command::TargetAdd { name, url } => self.add_target(name, &url),
             Command::Targets {} => Ok(self.targets_listed()),
             Command::TargetPause { name, paused } => {
@@ -211,6 +212,10 @@ impl Engine {
         let Some(clinic) = self.clinics.get_mut(&peer) else {
             return json!([]);
         };
+        #[cfg(feature = "mutants")]
+        if karez_store::mutant::is_on(karez_store::mutant::Mutant::RevokedStays) {
+            return json!([]);
+        }
         clinic.cut(&Close::new(
             code::REVOKED,
             "this key was revoked: ask the hub for a new invitation",

@@ -99,11 +99,13 @@ impl Engine {
         }
         info!(free, "there is room on the disk again");
         self.full = None;
-        let reason = self.quota_reason();
-        for clinic in self.clinics.values_mut() {
-            match clinic.over_quota {
-                true => clinic.sink.set_full(&reason),
-                false => clinic.sink.set_free(),
+        let peers: Vec<_> = self.clinics.keys().copied().collect();
+        for peer in peers {
+            let reason = self.quota_reason(peer);
+            match self.clinics.get_mut(&peer) {
+                Some(clinic) if clinic.over_quota => clinic.sink.set_full(&reason),
+                Some(clinic) => clinic.sink.set_free(),
+                None => {}
             }
         }
         self.space_at = now + SPACE_CHECK;

@@ -107,6 +107,13 @@ pub(crate) enum Entry {
         /// The clinic.
         clinic: PeerId,
     },
+    /// What the clinic of this name may have here; none: what `store.quota` says.
+    Quota {
+        /// Its name, so that its next PC has the same.
+        name: String,
+        /// Bytes; 0 for no limit.
+        bytes: Option<u64>,
+    },
 }
 
 /// A step of the hand-off of one instance to one target.
@@ -188,7 +195,7 @@ impl Entry {
         match self {
             Self::BackupConfirmed | Self::KeyMade { .. } => "hub",
             Self::Invited { .. } => "tokens",
-            Self::Joined { .. } | Self::Revoked { .. } => "clinics",
+            Self::Joined { .. } | Self::Revoked { .. } | Self::Quota { .. } => "clinics",
             Self::Target { .. } | Self::Paused { .. } | Self::Removed { .. } => "targets",
             Self::Receipt { .. } => "receipts",
             Self::HandOff(_) => "ledger",

@@ -29,6 +29,8 @@ pub(crate) struct Registry {
     pub(crate) tokens: BTreeMap<[u8; 32], Token>,
     /// Clinics, revoked ones too.
     pub(crate) clinics: BTreeMap<PeerId, Enrolled>,
+    /// What clinics may have here where it is not what the settings say, by name.
+    pub(crate) quotas: BTreeMap<String, u64>,
     /// Targets, by name.
     pub(crate) targets: BTreeMap<String, TargetEntry>,
     /// Receipts that no later one supersedes, by clinic and segment.
@@ -117,6 +119,10 @@ impl Registry {
                     enrolled.revoked = true;
                 }
             }
+            Entry::Quota { name, bytes } => match bytes {
+                Some(bytes) => drop(self.quotas.insert(name, bytes)),
+                None => drop(self.quotas.remove(&name)),
+            },
             Entry::Target { name, url } => {
                 let paused = false;
                 self.targets.insert(name, TargetEntry { url, paused });
@@ -227,6 +233,10 @@ impl Registry {
         let mut all: Vec<Entry> = tokens.into_iter().map(entry).collect();
         let revoked = self.clinics.iter().filter(|(_, c)| c.revoked);
         all.extend(revoked.map(|(clinic, _)| Entry::Revoked { clinic: *clinic }));
+        all.extend(self.quotas.iter().map(|(name, bytes)| Entry::Quota {
+            name: name.clone(),
+            bytes: Some(*bytes),
+        }));
         all
     }
 

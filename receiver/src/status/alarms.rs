@@ -84,7 +84,7 @@ impl Engine {
     }
 
     fn clinics_in_trouble(&self, alarms: &mut Vec<Value>) {
-        for clinic in self.clinics.values() {
+        for (peer, clinic) in &self.clinics {
             let name = &clinic.name;
             let shown = TWIN_SHOWN.as_secs();
             if self.since(clinic.twins_at).is_some_and(|s| s < shown) {
@@ -93,11 +93,11 @@ impl Engine {
                 alarms.push(alarm(&what, name, action));
             }
             if clinic.over_quota {
-                let reason = self.quota_reason();
+                let reason = self.quota_reason(*peer);
                 let what =
                     format!("clinic `{name}`: {reason}; nothing is lost, the rest waits there");
-                let action = "raise store.quota in config.toml, and restart";
-                alarms.push(alarm(&what, "administrator of this hub", action));
+                let action = format!("give it more: `quota {name} SIZE`");
+                alarms.push(alarm(&what, "administrator of this hub", &action));
             }
             if let Some(fault) = &clinic.fault {
                 let what = format!("clinic `{name}` sent what cannot be taken: {fault}");

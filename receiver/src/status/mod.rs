@@ -45,6 +45,7 @@ impl Engine {
                 "payload_bytes": payload,
                 "resent_bytes": resent,
                 "claimed_bytes": self.bytes_of(*peer),
+                "quota_bytes": self.quota_of(*peer),
                 "over_quota": clinic.over_quota,
             })
         });
