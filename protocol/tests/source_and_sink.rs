@@ -105,3 +105,21 @@ fn a_repeated_part_is_not_sent_again() {
     world.check_complete();
     assert_eq!(world.chunks_sent(), before, "the parts were there already");
 }
+
+#[test]
+fn a_part_of_another_clinic_never_stands_in_for_one_with_the_same_tag() {
+    let mut one = World::new(4);
+    let mut other = World::new(5);
+    let accept = Fault::Accept {
+        parts: 4,
+        content: 1,
+    };
+    one.apply(accept);
+    one.heal();
+    // As its copy, or a thief who has its tags, would ask.
+    other.offers_what(&one);
+    other.apply(accept);
+    other.heal();
+    other.check_complete();
+    assert_eq!(other.chunks_sent(), one.chunks_sent(), "nothing is linked");
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use karez_protocol::id::{Epoch, HubKeyId, Root, SegmentId, StudyId};
-use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, Revision};
+use karez_protocol::manifest::{NamedRecords, Proof, Receipt, ReceiptKind, Revision, RootHasher};
 use karez_protocol::priority::Class;
 use karez_protocol::resume::HaveSet;
 use karez_protocol::seal::{Identity, Signed};
@@ -265,4 +265,46 @@ fn while_only_the_archive_is_waited_for_a_day_has_few_questions_and_news_brings_
     };
     source.add_record(now, KEPT, info).unwrap();
     assert!(questions(&mut source, &mut now, hour) >= 59);
+}
+
+/// A receipt over what `source` has, as its hub gives it but for this.
+fn right_but(change: impl FnOnce(&mut Receipt)) -> Result<(), SourceError> {
+    let (clinic, hub) = identities();
+    let mut root = RootHasher::default();
+    root.segment(KEPT);
+    root.record(0, &[9; 32]);
+    let mut receipt = Receipt {
+        kind: ReceiptKind::Stored,
+        proof: Proof::Status,
+        hub_key: HubKeyId(0),
+        clinic: clinic.peer(),
+        study: STUDY,
+        records: vec![NamedRecords {
+            segment: KEPT,
+            runs: vec![(0, 1)],
+        }],
+        root: root.finish(),
+        reason: String::new(),
+        audit: [0; 32],
+    };
+    change(&mut receipt);
+    let mut source = source();
+    let taken = source.accept_receipt(&receipt.sign(&hub));
+    assert_eq!(source.released(KEPT), taken.is_ok());
+    taken
+}
+
+#[test]
+fn a_receipt_over_other_records_releases_nothing() {
+    assert_eq!(right_but(|_| ()), Ok(()));
+    assert_eq!(
+        right_but(|receipt| receipt.root.0[0] ^= 1),
+        Err(SourceError::Root)
+    );
+}
+
+#[test]
+fn a_receipt_for_another_clinic_releases_nothing() {
+    let other = Identity::from_secret(&[7; 32]).peer();
+    assert!(right_but(|receipt| receipt.clinic = other).is_err());
 }

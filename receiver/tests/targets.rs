@@ -218,3 +218,16 @@ async fn what_an_archive_lost_is_handed_off_again_and_nothing_else() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_same_image_again_is_asked_about_and_what_the_archive_lost_is_there_again() {
+    let (_net, hub, clinic) = hub_and_clinic(7).await;
+    let file = dicom("1.2.3", "A^B", 64, 1);
+    send_all(&clinic, std::slice::from_ref(&file)).await;
+    all_stored(&clinic, 1).await;
+    let lost = hub.files().into_keys().next().unwrap();
+    hub.env.disk.remove(&lost).unwrap();
+    send_all(&clinic, std::slice::from_ref(&file)).await;
+    all_stored(&clinic, 2).await;
+    hub.holds_exactly(&[file]);
+}

@@ -207,6 +207,10 @@ pub(crate) fn endpoint(
         .grease_quic_bit(false)
         .rng_seed(Some(net.random()))
         .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(cid_key)));
+    #[cfg(feature = "mutants")]
+    config.grease_quic_bit(karez_protocol::mutant::is_on(
+        karez_protocol::mutant::Mutant::BitGreased,
+    ));
     let broken = |cause| SetupError::Socket { addr, cause };
     let socket = PacedSocket::new(net.bind(addr).map_err(broken)?);
     let endpoint =

@@ -145,6 +145,28 @@ async fn strangers_are_not_answered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_packet_of_a_connection_has_quics_bit_and_no_question_has() {
+    let world = World::new(3, Link::thin());
+    let received = Script::default();
+    let _hub = hub(&world.machine(1), &received);
+    let clinic = clinic(&world.machine(2));
+    for n in 0..20 {
+        clinic.send(BULK, n, 16_000);
+    }
+    assert!(until(secs(60), || received.count() == 20).await);
+    // RFC 9000 section 17: 0x40; RFC 9287 would let it be anything.
+    let sent = [world.first_bytes(1), world.first_bytes(2)].concat();
+    assert!(sent.len() > 200, "{} packets", sent.len());
+    assert!(sent.iter().all(|byte| byte & 0x40 != 0), "{sent:x?}");
+    world.set_down(true);
+    clinic.send(BULK, 20, 16_000);
+    let before = world.first_bytes(2).len();
+    sleep(secs(600)).await;
+    let silent = world.first_bytes(2).split_off(before);
+    assert!(silent.iter().any(|byte| byte & 0x40 == 0), "it asks");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_urgent_goes_twice_and_is_given_once() {
     for loss in [0.0, 0.1] {
         let world = World::new(

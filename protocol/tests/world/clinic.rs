@@ -62,6 +62,10 @@ impl Clinic {
         self.identity.peer()
     }
 
+    pub(super) fn offers_what(&mut self, other: &Self) {
+        self.tags_sent.extend(&other.tags_sent);
+    }
+
     pub(super) fn instances(&self) -> usize {
         self.instances
     }

@@ -74,6 +74,11 @@ impl World {
         }
     }
 
+    /// The clinic offers every part that this other one has sent.
+    pub(crate) fn offers_what(&mut self, other: &Self) {
+        self.clinic.offers_what(&other.clinic);
+    }
+
     pub(crate) fn apply(&mut self, fault: Fault) {
         match fault {
             Fault::Deliver(n) => {

@@ -167,8 +167,12 @@ pub(crate) async fn prove(
             kept.extend_from_slice(&piece);
         }
     }
-    let right = hasher.finalize().as_bytes() == expected.0.as_bytes();
-    if right && rebuild.given == expected.1 {
+    let right =
+        hasher.finalize().as_bytes() == expected.0.as_bytes() && rebuild.given == expected.1;
+    #[cfg(feature = "mutants")]
+    let right =
+        right || karez_store::mutant::is_on(karez_store::mutant::Mutant::FingerprintUnproved);
+    if right {
         Ok(kept)
     } else {
         Err(RebuildError::Fingerprint)

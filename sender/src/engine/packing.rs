@@ -163,6 +163,10 @@ impl Engine {
         let (mut name, mut random) = ([0; 16], [0; 32]);
         self.shared.env.entropy(&mut name);
         self.shared.env.entropy(&mut random);
+        #[cfg(feature = "mutants")]
+        if karez_store::mutant::is_on(karez_store::mutant::Mutant::SegmentAgain) {
+            (name, random) = (id.0, [0; 32]);
+        }
         let segment = SegmentId(name);
         let identity = &self.shared.keys.identity;
         let made = SegmentHead::open_new(identity, peer, public, id, segment, random);
@@ -173,6 +177,11 @@ impl Engine {
             return Ok(None);
         };
         self.store.create_segment(segment, &signed_bytes(&head))?;
+        #[cfg(feature = "mutants")]
+        if karez_store::mutant::is_on(karez_store::mutant::Mutant::KeyWritten) {
+            self.store
+                .journal_append("segment-keys", &*key.expose_for_search())?;
+        }
         let now = self.now();
         let Some(study) = self.tables.studies.get_mut(&id) else {
             return Ok(None);

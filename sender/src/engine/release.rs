@@ -69,7 +69,12 @@ impl Engine {
             .flat_map(|s| s.open.iter().map(|open| open.segment))
             .collect();
         let segments = self.tables.segments.iter();
-        let released = segments.filter(|(id, _)| self.source.released(**id) && !open.contains(id));
+        let goes = |id: &SegmentId| self.source.released(*id);
+        #[cfg(feature = "mutants")]
+        let goes = |id: &SegmentId| {
+            goes(id) || karez_store::mutant::is_on(karez_store::mutant::Mutant::UnreleasedEvicted)
+        };
+        let released = segments.filter(|(id, _)| goes(id) && !open.contains(id));
         let oldest = released.filter_map(|(id, segment)| {
             let newest = segment.instances.values().max()?;
             let at = self.tables.instances.get(newest)?.accepted.at;

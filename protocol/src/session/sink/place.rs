@@ -76,9 +76,7 @@ impl Sink {
         let mut links = Vec::new();
         for (index, (part, serials)) in body.parts_with_serials().enumerate() {
             let Some(is) = self
-                .tags
-                .get(&part.tag.name())
-                .copied()
+                .place_of(&part.tag)
                 .filter(|_| part.tag.is_offered() && !serials.is_empty())
             else {
                 continue;
@@ -150,6 +148,8 @@ impl Sink {
                     part,
                 };
                 self.tags.entry(tag).or_insert(place);
+                #[cfg(feature = "mutants")]
+                crate::mutant::part_is(tag, place);
             }
         }
         segment.complete.add(number);
