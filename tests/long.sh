@@ -17,6 +17,8 @@ fi
 
 # The Debian packages in a clean Debian (as root; two minutes).
 [ "$(id -u)" != 0 ] || tests/packages.sh
+# A build of everything once more, as static programs.
+[ "$(id -u)" != 0 ] || tests/static.sh
 
 # With the bench of peers over `karez-sim link` (as root; half an hour; KAREZ_PEERS=P3,P6 picks rows).
 KAREZ_LONG=1 cargo test --release -p karez-tests -- --nocapture
