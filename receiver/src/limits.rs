@@ -121,6 +121,8 @@ pub(crate) const PACS_PIPE: usize = 256 << 10;
 /// association by a process of its own, enters an instance in its index and deletes it a moment
 /// later when it cannot send its answer.
 pub(crate) const SETTLING: Duration = Duration::from_secs(10);
+/// After how long an instance is looked at again whose beginning the disk did not give.
+pub(crate) const UNREAD: Duration = Duration::from_secs(30);
 /// How often an instance is refused or breaks an association before it may be parked.
 pub(crate) const TROUBLE_ROUNDS: u32 = 3;
 /// The first pause of an instance that a target did not take while others go on, and the longest.

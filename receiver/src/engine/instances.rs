@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use karez_protocol::Retry;
 use karez_protocol::id::{Fingerprint, PeerId, SegmentId, StudyId};
 use karez_protocol::manifest::{InstanceStart, Proof, RecordBytes};
 use karez_store::{Error, Kind};
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Engine, Troubled};
-use crate::limits::SETTLING;
+use crate::limits::{SETTLING, UNREAD};
 use crate::registry::{HandOff, Place, Step};
 
 /// An instance that is here whole.
@@ -46,6 +47,19 @@ pub(crate) struct Instance {
     pub(crate) retry_at: Option<Instant>,
     /// A target does not take it.
     pub(crate) trouble: Option<Troubled>,
+}
+
+/// Why the beginning of an instance is not known.
+struct Unread {
+    /// The disk may give it later.
+    later: bool,
+    why: String,
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self { later: false, why }
+    }
 }
 
 impl Instance {
@@ -97,7 +111,7 @@ impl Engine {
         // What is stored everywhere is only counted; its first record need not be read.
         let start = match self.start_of(peer, place) {
             Ok(start) => start,
-            Err(error) => return self.not_readable(place, &error),
+            Err(unread) => return self.not_readable((peer, place), (study, records.end), &unread),
         };
         let mut instance = Instance {
             study,
@@ -239,25 +253,50 @@ impl Engine {
         }
     }
 
-    fn start_of(&mut self, peer: PeerId, place: Place) -> Result<InstanceStart, String> {
+    fn start_of(&mut self, peer: PeerId, place: Place) -> Result<InstanceStart, Unread> {
         let bytes = self.store.read(place.segment, Kind::Record, place.first);
-        let bytes = bytes.map_err(|error| self.noted(place.segment, error).to_string())?;
+        let bytes = bytes.map_err(|error| self.noted(place.segment, error));
+        let bytes = bytes.map_err(|error| Unread {
+            later: error.retry() == Retry::Later,
+            why: error.to_string(),
+        })?;
         let key = self
             .clinics
             .get(&peer)
             .and_then(|c| c.sink.key(place.segment));
-        let key = key.ok_or("its segment is not open")?;
+        let key = key.ok_or_else(|| "its segment is not open".to_owned())?;
         let record = RecordBytes::from_bytes(bytes).map_err(|e| e.to_string())?;
         let body = record.open(key, place.first).map_err(|e| e.to_string())?;
         body.start
-            .ok_or_else(|| "it does not begin where it should".into())
+            .ok_or_else(|| "it does not begin where it should".to_owned().into())
     }
 
-    fn not_readable(&self, place: Place, error: &str) {
+    /// What the disk does not give now is looked at again; nothing else would.
+    fn not_readable(
+        &mut self,
+        (peer, place): (PeerId, Place),
+        whole: (StudyId, u64),
+        unread: &Unread,
+    ) {
+        let (place_shown, error) = (place.short(), &unread.why);
         warn!(
-            place = place.short(),
+            place = place_shown,
             error, "an instance cannot be looked at"
         );
+        if unread.later {
+            self.unread.insert((peer, place), whole);
+            self.unread_at = Some(self.queue.retry_later(self.now(), UNREAD));
+        }
+    }
+
+    /// Looks again at what the disk did not give.
+    pub(super) fn look_at_unread(&mut self) {
+        if self.unread_at.is_some_and(|at| at <= self.now()) {
+            self.unread_at = None;
+            for ((peer, place), (study, end)) in std::mem::take(&mut self.unread) {
+                self.is_whole(peer, study, place.segment, place.first..end);
+            }
+        }
     }
 
     /// Takes note of rot that a read found.

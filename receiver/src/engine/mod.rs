@@ -121,6 +121,9 @@ pub(crate) struct Engine {
     pub(crate) rot_at: Option<Instant>,
     /// Segments in which rot was found: their sinks start anew.
     rotten: BTreeSet<SegmentId>,
+    /// Instances whose beginning the disk did not give, with study and end, and when to look again.
+    unread: BTreeMap<(PeerId, crate::registry::Place), (StudyId, u64)>,
+    unread_at: Option<Instant>,
     /// Segments whose chunks went after they were stored, and how many bytes those were.
     pub(crate) evicted: BTreeMap<SegmentId, u64>,
     /// When it is looked again for what may go.
@@ -179,6 +182,7 @@ impl Engine {
         self.evict();
         self.keep_room();
         self.try_again();
+        self.look_at_unread();
         self.issue_receipts();
         self.make_durable();
         self.assign();

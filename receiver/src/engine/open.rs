@@ -85,6 +85,8 @@ impl Engine {
             scrub: Scrub::new(now),
             rot_at: None,
             rotten: BTreeSet::new(),
+            unread: BTreeMap::new(),
+            unread_at: None,
             evicted: BTreeMap::new(),
             evict_at: now,
             space_at: now,
