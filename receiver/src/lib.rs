@@ -4,6 +4,33 @@
 //! [`Receiver::start`] needs a world ([`karez_host::Env`]), a data directory and [`Settings`],
 //! and nothing else: many can run in one process, in real or in virtual time.
 //!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use karez_host::{Env, RealEnv};
+//! use karez_receiver::{Command, Receiver, Settings, keys};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let scratch = tempfile::tempdir()?;
+//! # let dir = scratch.path();
+//! let world = Arc::new(RealEnv::new()?);
+//! keys::store(&*world.disk(), dir, &keys::draw(&*world))?;
+//! let mut settings = Settings::default();
+//! settings.hub.listen = "127.0.0.1:0".parse()?;
+//! let hub = Receiver::start(world, dir, settings).await?;
+//! let invite = Command::Invite {
+//!     name: "duki".to_owned(),
+//!     addresses: vec!["hub.example.org:4433".to_owned()],
+//!     replace: false,
+//! };
+//! let answer = hub.handle().command(invite).await?;
+//! assert!(answer["invitation"].as_str().is_some_and(|line| line.starts_with("karez1-")));
+//! hub.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | module | owns |
 //! |---|---|
 //! | `admit` | who may connect, and enrolment |

@@ -4,6 +4,31 @@
 //! [`Sender::start`] needs a world ([`karez_host::Env`]), a data directory and [`Settings`], and
 //! nothing else: many can run in one process. [`Handle`] is how commands reach it.
 //!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use karez_host::RealEnv;
+//! use karez_sender::{Given, Sender, Settings, Work};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let scratch = tempfile::tempdir()?;
+//! # let dir = scratch.path();
+//! let mut settings = Settings::default();
+//! settings.spool.keep_free = "0 B".parse()?;
+//! // `Work::All` would also pack, seal and send.
+//! let world = Arc::new(RealEnv::new()?);
+//! let sender = Sender::start(world, dir, settings, Work::Accept)?;
+//! let mut intake = sender.handle().intake(Given::default())?;
+//! intake.write(b"the bytes of an instance, in pieces of any size").await?;
+//! // When this returns, it is durable, and stays here until the hub has signed for it.
+//! let ticket = intake.finish().await?;
+//! assert_eq!(sender.handle().status().await?.studies[0].study, ticket.study);
+//! sender.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | module | owns |
 //! |---|---|
 //! | `ingest` | the way in: encrypted from the first byte, accepted once durable |

@@ -11,6 +11,17 @@
 //! * [`report`]: a run as people read it.
 //! * [`command`]: the commands of `karez-sim`.
 //!
+//! ```
+//! use karez_sim::profile::Profile;
+//!
+//! let village = Profile::load("rural-3g")?;
+//! println!("{}: {}", village.name, village.about);
+//! let thin = Profile::from_spec("rate_kbit=64,rtt_ms=700,loss=0.02")?;
+//! assert!(village.mtu < thin.mtu);
+//! assert!(Profile::load("rural-4g").is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! What a figure rests on is named by a fact id (`C1`, `G10`), explained in `FACTS.md` beside
 //! this crate; `A` marks an assumption. Packet behaviour is borrowed from other networks: no
 //! measurement taken in Balochistan was found.
