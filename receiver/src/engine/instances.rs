@@ -132,13 +132,7 @@ impl Engine {
             retry_at: None,
             trouble: None,
         };
-        let steps = self.registry.ledger.get(&(peer, place));
-        let steps: Vec<HandOff> = steps
-            .into_iter()
-            .flat_map(BTreeMap::values)
-            .cloned()
-            .collect();
-        for step in &steps {
+        for step in &self.steps_of(peer, place) {
             take_step(&mut instance, step);
             self.again_tomorrow(step);
         }
@@ -157,6 +151,13 @@ impl Engine {
         let order = self.studies.len() as u64;
         self.studies.entry((peer, study)).or_insert(order);
         self.settle(peer, place);
+    }
+
+    /// What the ledger has of an instance's hand-off.
+    fn steps_of(&self, peer: PeerId, place: Place) -> Vec<HandOff> {
+        let steps = self.registry.ledger.get(&(peer, place));
+        let steps = steps.into_iter().flat_map(BTreeMap::values);
+        steps.cloned().collect()
     }
 
     /// Takes an image for stored because the same was.

@@ -103,9 +103,13 @@ impl Engine {
             engine.enter_clinic(peer);
         }
         engine.make_durable();
-        let (clinics, segments) = (engine.clinics.len(), engine.owners.len());
-        info!(clinics, segments, "the store is open");
+        engine.say_open();
         Ok(engine)
+    }
+
+    fn say_open(&self) {
+        let (clinics, segments) = (self.clinics.len(), self.owners.len());
+        info!(clinics, segments, "the store is open");
     }
 
     /// Makes a clinic of the registry known to doors and sinks, or takes note that it changed.

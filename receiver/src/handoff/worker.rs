@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::identity::{Content, first};
 use super::item::item;
-use super::{Delivery, Identity, Item, Look, NoIdentity, TargetError};
+use super::{Delivery, Identity, Item, Look, NoIdentity, Seen, TargetError};
 use crate::engine::{
     Claim, Express, Job, JobTarget, Mailbox, Message, News, Outcome, PatientClaim, Standing,
     Trouble,
@@ -232,9 +232,8 @@ impl Worker {
             None => self.read(job, &mut content).await?,
         }
         let ours = content.finish();
-        let same_content = seen
-            .iter()
-            .any(|seen| seen.content.is_some() && seen.content == ours);
+        let same_content = |seen: &Seen| seen.content.is_some() && seen.content == ours;
+        let same_content = seen.iter().any(same_content);
         #[cfg(feature = "mutants")]
         let same_content =
             same_content || karez_store::mutant::is_on(karez_store::mutant::Mutant::OtherBytesOurs);
@@ -386,7 +385,6 @@ impl Worker {
                 News::Trouble(target.to_owned(), Trouble::Broke, why)
             }
         };
-        // A target that is down says nothing of the others.
         self.report(job, news).await
     }
 
