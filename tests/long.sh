@@ -46,6 +46,8 @@ cargo run --release -q -p karez-sim -- bench --link rate_kbit=64,rtt_ms=700,loss
 cargo test --release -p karez-quic --lib loopback -- --nocapture
 # Worlds in virtual time: every profile for a week, 1,000 drawn worlds, bugs that must be caught.
 KAREZ_LONG=1 cargo test --release -p karez-sim --test world -- --nocapture
+# A disk fault at every call of either side, with an error and for want of room.
+KAREZ_LONG=1 cargo test --release -p karez-sim --test faults -- --nocapture
 target/release/karez-sim swarm --seeds 1..1000
 tests/mutants.sh
 # The 30 days of the shutdown, six sites: T1 thinned, and T2 in full (23 GB; less than 20 minutes).

@@ -66,7 +66,7 @@ if [ "$only" = "  " ]; then
 fi
 
 for bug in ack-before-sync forgetful ledger-first release-by-have doubt-nothing epoch-ignored \
-    have-before-durable not-stored-kept no-question \
+    have-before-durable not-stored-kept no-question delete-before-sync \
     segment-again unreleased-evicted; do
     caught "$bug" swarm --first
 done
@@ -78,7 +78,6 @@ caught tag-anywhere tests --test source_and_sink
 caught bit-greased tests --test silence every_packet
 caught chain-unlinked tests --test audit
 caught key-written tests --test secrets
-caught delete-before-sync tests --test power
 caught accept-before-sync tests --test power
 caught epoch-kept tests --test custody
 caught burnt-for-good tests --test custody
