@@ -15,7 +15,7 @@ use std::time::Duration;
 use karez_receiver::Command;
 use karez_store::Disk;
 use support::{
-    Clinic, DIR, Hub, World, all_stored, copy, dicom, fast, invite, noise, send_all, until,
+    Clinic, DIR, Hub, Link, World, all_stored, copy, dicom, fast, invite, noise, send_all, until,
 };
 
 fn says(status: &serde_json::Value, key: &str, words: &str) -> bool {
@@ -246,6 +246,46 @@ async fn what_has_rotted_is_found_asked_for_again_and_the_instance_still_arrives
     hub.ask(pause(false)).await.unwrap();
     all_stored(&clinic, 1).await;
     hub.holds_exactly(&[file]);
+}
+
+/// How long a study takes over a slow link whose hub is restarted in the middle.
+async fn half_sent(rots: bool) -> Duration {
+    let slow = Link {
+        bits_per_s: 100e3,
+        ..fast()
+    };
+    let net = World::new(9, slow);
+    let mut hub = Hub::new(&net, 9).await;
+    let clinic = hub.clinic(&net, "chagai", 9).await;
+    let file = noise(9, 3_000_000);
+    let began = tokio::time::Instant::now();
+    send_all(&clinic, std::slice::from_ref(&file)).await;
+    until("a third of it", async || {
+        hub.status().await["totals"]["payload_bytes"].as_u64() > Some(1_000_000)
+    })
+    .await;
+    hub.stop().await;
+    let pack = packs(&hub).remove(0);
+    assert!(!rots || hub.env.disk.rot(&pack, 8 * 200_000));
+    hub.start().await.unwrap();
+    let mut verifying = hub.handle().verify();
+    let mut bad = 0;
+    while let Some(work) = verifying.step().await.unwrap() {
+        bad = work.bad;
+    }
+    assert_eq!(bad, u64::from(rots));
+    all_stored(&clinic, 1).await;
+    hub.holds_exactly(&[file]);
+    began.elapsed()
+}
+
+/// A clinic asks by itself only about what has arrived whole, and each minute: of the rest it hears
+/// by the epoch.
+#[tokio::test(start_paused = true)]
+async fn what_rots_of_a_half_sent_study_is_sent_again_with_the_rest_because_the_epoch_is_another() {
+    let (sound, rotten) = (half_sent(false).await, half_sent(true).await);
+    println!("sound {sound:?}, rotten {rotten:?}");
+    assert!(rotten < sound + Duration::from_secs(15));
 }
 
 fn packs(hub: &Hub) -> Vec<PathBuf> {
