@@ -66,7 +66,7 @@ if [ "$only" = "  " ]; then
 fi
 
 for bug in ack-before-sync forgetful ledger-first release-by-have doubt-nothing epoch-ignored \
-    have-before-durable not-stored-kept no-question delete-before-sync \
+    have-before-durable not-stored-kept no-question \
     segment-again unreleased-evicted; do
     caught "$bug" swarm --first
 done
@@ -79,6 +79,7 @@ caught bit-greased tests --test silence every_packet
 caught chain-unlinked tests --test audit
 caught key-written tests --test secrets
 caught accept-before-sync tests --test power
+caught delete-before-sync tests --test power
 caught epoch-kept tests --test custody half_sent
 caught burnt-for-good tests --test custody
 caught revoked-stays tests --test custody

@@ -8,43 +8,13 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
-use karez_sim::swarm::{Event, LinePlan, Plan, Timed, Who, play};
+mod cycle;
+
+use cycle::plan;
+use karez_sim::swarm::{Event, Who, play};
 
 /// Of so many calls one is tried, unless it is to take long.
 const SHARE: usize = 61;
-
-/// One clinic with two studies of two images, a late one and a repeat, on a good line.
-fn plan(fault: Option<Event>) -> Plan {
-    let line = LinePlan {
-        rate_kbit: 4000,
-        delay_ms: 20,
-        lost_permille: 0,
-        doubled_permille: 0,
-        late_permille: 0,
-        damaged_of_10_000: 0,
-        new_address_s: 0,
-    };
-    let images = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 0)];
-    let image = |(at, (study, number)): (u64, (u64, u64))| Timed {
-        at_ms: at * 3000,
-        event: Event::HandIn {
-            clinic: 0,
-            study,
-            number,
-            bytes: 40_000,
-            class: 2,
-        },
-    };
-    let mut events: Vec<Timed> = (1..).zip(images).map(image).collect();
-    events.extend(fault.map(|event| Timed { at_ms: 100, event }));
-    events.sort_by_key(|timed| timed.at_ms);
-    Plan {
-        // The hub drops at once what is stored, so that eviction fails too.
-        seed: 3,
-        lines: vec![line],
-        events,
-    }
-}
 
 #[test]
 fn a_disk_that_fails_at_any_call_of_either_side_loses_doubles_and_alters_nothing() {
