@@ -64,11 +64,6 @@ impl Engine {
             let mut to_tell = self.unsaid(peer);
             to_tell.insert(segment);
             let epoch = self.draw_epoch();
-            #[cfg(feature = "mutants")]
-            let epoch = match karez_store::mutant::is_on(karez_store::mutant::Mutant::EpochKept) {
-                true => self.epoch,
-                false => epoch,
-            };
             self.restore_clinic(peer, epoch);
             let now = self.moment();
             if let Some(clinic) = self.clinics.get_mut(&peer) {
@@ -103,6 +98,10 @@ impl Engine {
     pub(super) fn draw_epoch(&self) -> Epoch {
         let mut epoch = [0; 8];
         self.env.entropy(&mut epoch);
+        #[cfg(feature = "mutants")]
+        if karez_store::mutant::is_on(karez_store::mutant::Mutant::EpochKept) {
+            return Epoch([0; 8]);
+        }
         Epoch(epoch)
     }
 

@@ -96,10 +96,6 @@ impl Engine {
         };
         engine.keys.ring.raise(HubKeyId(engine.registry.newest_key));
         engine.epoch = engine.draw_epoch();
-        #[cfg(feature = "mutants")]
-        if karez_store::mutant::is_on(karez_store::mutant::Mutant::EpochKept) {
-            engine.epoch = Epoch([0; 8]);
-        }
         engine.targets_changed();
         engine.find_owners();
         let peers: Vec<PeerId> = engine.registry.clinics.keys().copied().collect();
